@@ -1,0 +1,1 @@
+"""Data engines: Observations and labels into instruction Samples that the evidence supports."""

@@ -1,0 +1,43 @@
+"""Every error a user can cause or mend, in one tree.
+
+A message says what was expected, what came, where, and what to do. The command line prints it as one line and exits 2.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class EmollmError(Exception):
+    """Base of all errors that emollm raises on purpose."""
+
+
+class ConfigError(EmollmError):
+    """A setting, a recipe, a task or a name that cannot be used."""
+
+
+class DataError(EmollmError):
+    """A record, a table or a data set that does not have the stated form."""
+
+
+class MediaError(EmollmError):
+    """An image, a recording or a clip that cannot be read."""
+
+
+class AssetError(EmollmError):
+    """A model or media asset that cannot be had, or is not what it should be."""
+
+
+class ModelError(EmollmError):
+    """A model that cannot be loaded, reached or run."""
+
+
+class MissingDependency(EmollmError):
+    """A package of an extra that is not installed."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """One sentence for a name that is not in a table: the closest name and the known ones."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return f"unknown {kind} {name!r}{hint}; known: {', '.join(names) or 'none'}"

@@ -1,0 +1,1 @@
+"""Decoding: images now; video and audio follow the same shape."""

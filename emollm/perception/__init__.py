@@ -1,0 +1,1 @@
+"""Perception: the backends that measure, and observe(), the only way anything is measured."""

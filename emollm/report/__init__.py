@@ -1,0 +1,1 @@
+"""HTML pages that show an answer beside its evidence."""

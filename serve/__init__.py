@@ -1,0 +1,1 @@
+"""The server front, the vLLM plugin and the chat."""

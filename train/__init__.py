@@ -1,0 +1,1 @@
+"""Training stages: one runnable module each, driven by a recipe."""
