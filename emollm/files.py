@@ -23,12 +23,14 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     Raises:
         EmollmError: The folder cannot be made or the file cannot be written (read-only, disk full …).
     """
-    text = {} if "b" in mode else {"encoding": "utf-8"}
+    encoding = None if "b" in mode else "utf-8"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise EmollmError(f"{path}: cannot be written: it is a folder; give a file name")
-        file = NamedTemporaryFile(mode, dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False, **text)  # noqa: SIM115
+        file = NamedTemporaryFile(  # noqa: SIM115
+            mode, dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False, encoding=encoding
+        )
     except OSError as error:
         raise EmollmError(f"{path}: cannot be written: {error.strerror}") from error
     try:

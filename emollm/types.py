@@ -158,6 +158,8 @@ class Cue(Record):
     value: float | None = None
     left: float | None = None
     right: float | None = None
+    raw: float | None = None
+    """What the backend gave, where ``value`` was derived from it: a blendshape before the neutral face's was taken off."""
     text: str | None = None
     track: str | None = None
     start: Seconds = 0.0
@@ -254,9 +256,9 @@ class Observation(Record):
             if len(ids) != len(set(ids)):
                 raise ValueError(f"two {kind}s have one id")
         tracks = {track.id for track in self.tracks}
-        for item in (*self.cues, *self.missing):
-            if item.track is not None and item.track not in tracks:
-                raise ValueError(f"track {item.track!r} does not exist")
+        named = {cue.track for cue in self.cues} | {gap.track for gap in self.missing}
+        if unknown := sorted(track for track in named - tracks if track is not None):
+            raise ValueError(f"track {unknown[0]!r} does not exist")
         return self
 
     def of(self, track: str | None, kind: CueKind | None = None) -> tuple[Cue, ...]:

@@ -1,6 +1,7 @@
 """The folders may only import downwards; see the table."""
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 # layer -> layers it may import; a layer is the longest key that the dotted name starts with
 ALLOWED = {
     "emollm.cli": {"emollm", "emollm.data_engines", "emollm.prompts", "emollm.train", "emollm.serve", "emollm.eval"},
+    "emollm.__main__": {"emollm.cli"},
     "emollm.serve": {"emollm", "emollm.prompts"},
     "emollm.eval": {"emollm", "emollm.prompts"},
     "emollm.train": {"emollm", "emollm.prompts"},
@@ -52,7 +54,7 @@ def imported(path: Path) -> list[tuple[int, str]]:
 def test_imports_only_downwards(path: Path, name: str) -> None:
     for lineno, target in imported(path):
         assert target.partition(".")[0] not in FOLDERS, f"{path}:{lineno}: import emollm.{target}"
-        here, there = layer(name), layer(target)
+        here, there = layer(name) or "emollm", layer(target)
         assert there is None or there == here or there in ALLOWED[here], (
             f"{path}:{lineno}: {here} may not import {there}"
         )
@@ -60,7 +62,8 @@ def test_imports_only_downwards(path: Path, name: str) -> None:
 
 def test_every_folder_is_a_package() -> None:
     """An editable install misses a mapped folder that has no __init__.py (setuptools #4248)."""
-    assert FOLDERS and all((ROOT / folder / "__init__.py").is_file() for folder in FOLDERS)
+    assert FOLDERS
+    assert [folder for folder in FOLDERS if not (ROOT / folder / "__init__.py").is_file()] == []
 
 
 def test_pyproject_lists_every_package() -> None:
@@ -68,3 +71,30 @@ def test_pyproject_lists_every_package() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
     found = {name.removesuffix(".__init__") for path, name in sources() if path.name == "__init__.py"}
     assert sorted(listed) == sorted(found)
+
+
+def readme_tree() -> dict[str, str]:
+    """What stands in README's tree: path to comment. Folders end in a slash; what is indented lies in the folder above."""
+    blocks = (ROOT / "README.md").read_text(encoding="utf-8").split("```")[1::2]
+    lines = next(block for block in blocks if "\nemollm/ " in block).splitlines()[1:]
+    tree: dict[str, str] = {}
+    above: list[tuple[int, str]] = []
+    for line in filter(str.strip, lines):
+        plain = re.sub("[│├└─]", " ", line)
+        indent = len(plain) - len(plain.lstrip())
+        name, _, comment = plain.strip().partition(" ")
+        above = [(depth, folder) for depth, folder in above if depth < indent]
+        path = (above[-1][1] if above else "") + name
+        tree[path] = comment.strip()
+        if name.endswith("/"):
+            above.append((indent, path))
+    return tree
+
+
+def test_the_tree_in_the_readme_is_the_tree() -> None:
+    inside = {f"emollm/{path.name}/" for path in (ROOT / "emollm").glob("[!_.]*/") if any(path.iterdir())}
+    folders = {"emollm/", "tests/", "docs/", ".ci/", *(f"{name}/" for name in FOLDERS)} | inside
+    tree = readme_tree()
+    assert {path for path in tree if path.endswith("/") and (ROOT / path).parent in (ROOT, ROOT / "emollm")} == folders
+    assert [path for path in tree if not (ROOT / path).exists()] == []
+    assert [path for path, comment in tree.items() if not comment] == []

@@ -1,0 +1,333 @@
+"""What observe and explain share: many clips, one record a clip, and going on where a run was stopped.
+
+    paths = expand(arguments, looks_like_image)
+    batch = Batch(paths, work, Answer, key=fingerprint(settings), out=out, fresh=fresh)
+    with batch:
+        for answer in batch:                 # in the order of the paths, those of earlier runs included
+            batch.show(answer.to_json())
+    return batch.exit_code
+
+A clip that cannot be read is told on standard error and written to ``rejects.jsonl`` beside ``out``; the run goes on.
+"""
+
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+from pydantic import BaseModel
+
+from emollm import __version__
+from emollm.cli import DONE, NOTHING_DONE, SOME_REJECTED, Stopped, one_line, say
+from emollm.cli.journal import Journal, stamp_of
+from emollm.errors import DataError, EmollmError, MediaError
+from emollm.files import replacing
+from emollm.types import Record
+
+R = TypeVar("R", bound=Record)
+
+REJECTS = "rejects.jsonl"
+"""Beside ``out``: one object a rejected clip, with ``out``, ``id``, ``error`` and ``reason``."""
+
+_REPORT_EVERY = 20.0
+"""Seconds between two lines of progress where no bar is drawn."""
+
+
+# ---- which clips ----------------------------------------------------------------------------------------------------
+
+
+def expand(arguments: Sequence[str], accepts: Callable[[Path], bool]) -> list[Path]:
+    """The files that files, folders and patterns stand for, each once, in the order of the arguments.
+
+    A file that is named is kept whatever its suffix and even if it is not there, to be rejected later with its reason. A
+    folder gives the accepted files in it and below, sorted, without hidden ones; a folder below that cannot be listed is
+    kept too, to be rejected. A pattern (``*``, ``?``, ``[…]``, ``**``) that the shell left alone gives its matches likewise.
+
+    Raises:
+        DataError: A pattern matches nothing, or nothing is left to read.
+    """
+    found: list[Path] = []
+    for argument in arguments:
+        path = Path(argument)
+        if argument and os.path.isdir(argument):
+            found += _below(path, accepts)
+        elif "\0" not in argument and glob.has_magic(argument) and not os.path.lexists(argument):
+            matches = [Path(name) for name in sorted(glob.glob(argument, recursive=True))]
+            if not matches:
+                raise DataError(f"{argument}: nothing matches this pattern")
+            for match in matches:
+                if match.is_dir():
+                    found += _below(match, accepts)
+                elif accepts(match):
+                    found.append(match)
+        elif argument:
+            found.append(path)
+    unique: dict[str, Path] = {}
+    for path in found:
+        unique.setdefault(os.path.abspath(path), path)
+    if not unique:
+        raise DataError(f"{', '.join(arguments) or 'no file given'}: found nothing of a kind that is read")
+    return list(unique.values())
+
+
+def _below(folder: Path, accepts: Callable[[Path], bool]) -> list[Path]:
+    """Accepted files below a folder, sorted; links to folders are followed, each real folder is visited once."""
+    found: list[Path] = []
+    seen: set[str] = set()
+
+    def unreadable(error: OSError) -> None:
+        found.append(Path(error.filename))
+
+    for place, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        if os.path.realpath(place) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(place))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(place, name) for name in files if not name.startswith(".") and accepts(Path(place, name))]
+    return sorted(found)
+
+
+def clip_id(path: Path) -> str:
+    """The path as given; a byte of a name that is not UTF-8 is written as its escape code: JSON cannot hold it."""
+    return _for_json(str(path))
+
+
+def _for_json(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def fingerprint(*parts: BaseModel | str) -> str:
+    """SHA-256 of all that a result depends on apart from the clip: settings, names of models, prompts; and our version."""
+    texts = [part if isinstance(part, str) else part.model_dump_json() for part in parts]
+    return hashlib.sha256(json.dumps([__version__, *texts]).encode()).hexdigest()
+
+
+# ---- the run --------------------------------------------------------------------------------------------------------
+
+
+class Reject(NamedTuple):
+    """A clip that could not be done."""
+
+    id: str
+    error: str
+    """Class of the error."""
+    reason: str
+
+
+@dataclass
+class Batch(Generic[R]):
+    """Work on many clips; iterating gives the records in the order of the paths.
+
+    Use it as a context manager around the loop: that holds the lock on ``out``, keeps what is done when the run is
+    stopped, and turns Ctrl-C into a line that says how to go on. Other errors than an unreadable clip (a model that
+    cannot be had, a full disk) end the run; what is done is kept all the same.
+    """
+
+    paths: Sequence[Path]
+    work: Callable[[Path], R]
+    """Makes the record of one clip; ``MediaError`` and ``DataError`` reject the clip."""
+    record: type[R]
+    key: str
+    """From :func:`fingerprint`. Earlier results count only if they were made with the same key."""
+    out: Path | None = None
+    fresh: bool = False
+    """Do everything anew, whatever earlier runs have left."""
+    progress: bool | None = None
+    """Draw a bar on standard error; None: if it is a terminal and there are several clips."""
+    done: int = field(init=False, default=0)
+    reused: int = field(init=False, default=0)
+    """Of ``done``, those taken from earlier runs."""
+    rejects: list[Reject] = field(init=False, default_factory=list)
+    _journal: Journal | None = field(init=False, default=None)
+    _meter: "_Meter" = field(init=False)
+
+    @property
+    def exit_code(self) -> int:
+        """0: all done; 1: some rejected, the others delivered; 2: nothing done."""
+        if not self.done:
+            return NOTHING_DONE
+        return SOME_REJECTED if self.rejects else DONE
+
+    def __enter__(self) -> Self:
+        if self.out is not None:
+            self._journal = Journal(self.out, f"{self.record.__name__} {self.key}", self.fresh)
+            if self._journal.superseded:
+                say(f"{self._journal.part}: {self._journal.superseded} clips of other settings dropped, starting anew")
+        wanted = sys.stderr.isatty() and len(self.paths) > 1 if self.progress is None else self.progress
+        self._meter = _Meter(len(self.paths), wanted)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._meter.close()
+        if self._journal is not None:
+            try:
+                if error is not None and self.rejects:
+                    self._write_rejects(self._journal.out)
+            except EmollmError as second:  # a full disk: the first error is the one to be raised
+                say(str(second))
+            finally:
+                self._journal.close()
+        if isinstance(error, KeyboardInterrupt):
+            raise Stopped(self._how_to_go_on()) from error
+
+    def __iter__(self) -> Iterator[R]:
+        delivered: list[str] = []
+        for path in self.paths:
+            id = clip_id(path)
+            record = self._take_over(id, path) or self._make(id, path)
+            if record is not None:
+                self.done += 1
+                delivered.append(id)
+            self._meter.advance(len(self.rejects))
+            if record is not None:
+                yield record
+        self._finish(delivered)
+
+    def show(self, text: str) -> None:
+        """Prints to standard output at once, clear of the bar."""
+        self._meter.write(text, sys.stdout)
+        sys.stdout.flush()
+
+    # ---- inside -----------------------------------------------------------------------------------------------------
+
+    def _take_over(self, id: str, path: Path) -> R | None:
+        """The record of an earlier run, if its file is unchanged and it still has the form of today's records."""
+        text = self._journal.find(id, stamp_of(path)) if self._journal else None
+        if text is None:
+            return None
+        try:
+            record = self.record.from_json(text, id)
+        except DataError:
+            return None
+        self.reused += 1
+        return record
+
+    def _make(self, id: str, path: Path) -> R | None:
+        stamp = stamp_of(path)  # before the work: a file that changes meanwhile is done again next time
+        try:
+            record = self.work(path)
+        except (MediaError, DataError) as error:
+            self._reject(id, type(error).__name__, str(error))
+            return None
+        except MemoryError:
+            self._reject(id, "MemoryError", f"{id}: not enough memory for this clip")
+            return None
+        if self._journal:
+            self._journal.add(id, stamp, record.to_json())
+        return record
+
+    def _reject(self, id: str, error: str, reason: str) -> None:
+        self.rejects.append(Reject(id, error, _for_json(reason)))
+        self._meter.write(f"emollm: {one_line(reason)}", sys.stderr)
+
+    def _finish(self, delivered: list[str]) -> None:
+        self._meter.close()
+        if self._journal:
+            if delivered:
+                self._journal.finish(delivered)
+            self._write_rejects(self._journal.out)
+        if len(self.paths) > 1:
+            say(self._summary())
+
+    def _summary(self) -> str:
+        text = f"{self.done} of {len(self.paths)} clips done"
+        if self.reused:
+            text += f" ({self.reused} by an earlier run)"
+        if self.rejects:
+            text += f", {len(self.rejects)} rejected"
+            if self._journal:
+                text += f" (see {self._journal.out.with_name(REJECTS)})"
+        return f"{text}; written to {self.out}" if self.done and self.out else text
+
+    def _how_to_go_on(self) -> str:
+        if len(self.paths) == 1:
+            return ""
+        text = f"stopped after {self.done + len(self.rejects)} of {len(self.paths)}"
+        return f"{text}; run the same command again to go on" if self.out else text
+
+    def _write_rejects(self, out: Path) -> None:
+        """Puts this run's rejects in the place of those of earlier runs on the same ``out``; none left: no file."""
+        path = out.with_name(REJECTS)
+        with _folder_lock(out.parent):
+            lines = [line for line in _lines(path) if not _is_of(line, out.name)]
+            lines += [json.dumps({"out": out.name, **reject._asdict()}) for reject in self.rejects]
+            if lines:
+                with replacing(path, "w") as file:
+                    file.writelines(f"{line}\n" for line in lines)
+            else:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _folder_lock(folder: Path) -> Iterator[None]:
+    """Keeps two runs with outputs in one folder from overwriting each other's part of the rejects."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise EmollmError(f"{path}: expected the rejects of an earlier run, cannot be read: {error}") from error
+
+
+def _is_of(line: str, out: str) -> bool:
+    try:
+        row: Any = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(row, dict) and row.get("out") == out
+
+
+class _Meter:
+    """Progress on standard error: a bar, or a line now and then."""
+
+    def __init__(self, total: int, bar: bool) -> None:
+        self._total = total
+        self._count = 0
+        self._said = time.monotonic()
+        self._bar: Any = None
+        if bar:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, unit="clip", dynamic_ncols=True, leave=False, file=sys.stderr)
+
+    def advance(self, rejected: int) -> None:
+        self._count += 1
+        if self._bar is not None:
+            if rejected:
+                self._bar.set_postfix_str(f"{rejected} rejected", refresh=False)
+            self._bar.update()
+        elif time.monotonic() - self._said >= _REPORT_EVERY and self._count < self._total:
+            self._said = time.monotonic()
+            say(f"{self._count} of {self._total} clips" + (f", {rejected} rejected" if rejected else ""))
+
+    def write(self, text: str, file: Any) -> None:
+        if self._bar is not None:
+            self._bar.write(text, file=file)
+        else:
+            print(text, file=file, flush=file is sys.stderr)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

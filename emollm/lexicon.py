@@ -1,0 +1,130 @@
+"""Known phrases in a text: sentences, tokens, and the marks that :mod:`emollm.assertions` reads.
+
+The phrases are data, ``evidence.yaml``. A sentence is scanned once, the longest phrase first.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from emollm.facs import UNITS
+
+
+class Mark(NamedTuple):
+    """A known phrase in the text."""
+
+    kind: str
+    id: str
+    start: int
+    end: int
+    token: int
+    """Number of its first token in the sentence."""
+    last: int
+    """Number of its last token."""
+
+
+_TOKEN = re.compile(
+    r"AUs?\s?-?\d{1,3}[A-ELR]?\b(?:\s?(?:\+|/|,|and|&)\s?\d{1,2}\b(?!\.\d|[°%]))*"
+    r"|action units? \d{1,3}\b|[a-z]+(?:['’][a-z]+)?|[+\-−–]?(?:\d+\.\d+|\.\d+|\d+)(?:\s?(?:%|percent\b|°|degrees?\b))?|[^\w\s-]",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*]*\s+(?=[\"'(*\-•A-Z])|\n+")
+
+
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each sentence; decimals do not end one, line breaks do."""
+    start = 0
+    for gap in _SENTENCE.finditer(text):
+        if text[start : gap.start()].strip():
+            yield start, gap.start()
+        start = gap.end()
+    if text[start:].strip():
+        yield start, len(text)
+
+
+# ---- phrases to marks -----------------------------------------------------------------------------------------------
+
+
+@cache
+def lexicon() -> dict[str, Any]:
+    """The lexicon as data."""
+    import yaml
+
+    values: dict[str, Any] = yaml.safe_load(files("emollm").joinpath("evidence.yaml").read_text(encoding="utf-8"))
+    return values
+
+
+def _expand(phrase: str) -> Iterator[tuple[str, ...]]:
+    pieces = re.split(r"\{([^}]*)\}", phrase)
+    choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
+    for choice in itertools.product(*choices):
+        yield tuple("".join(choice).replace("-", " ").split())
+
+
+@cache
+def _phrases() -> dict[str, list[tuple[tuple[str, ...], str, str]]]:
+    """First word -> (words, kind, id), longest first."""
+    data = lexicon()
+    rows: list[tuple[str, str, list[str]]] = []
+    for kind in (
+        "parts",
+        "moves",
+        "strengths",
+        "negations",
+        "predicates",
+        "sides",
+        "quantities",
+        "emotions",
+        "unmeasured",
+    ):
+        rows += [(kind, key, phrases) for key, phrases in data[kind].items()]
+    for kind in ("generic", "compare", "only", "than", "hard", "soft", "probability"):
+        rows.append((kind, kind, data[kind]))
+    rows += [("noun", str(index), row["phrases"]) for index, row in enumerate(data["nouns"])]
+    rows += [("name", unit.code, [unit.name]) for unit in UNITS.values() if unit.code < "AU5"]
+    table: dict[str, list[tuple[tuple[str, ...], str, str]]] = {}
+    for kind, key, phrases in rows:
+        for phrase in phrases:
+            for words in _expand(phrase):
+                table.setdefault(words[0], []).append((words, kind, key))
+    for entries in table.values():
+        entries.sort(key=lambda entry: -len(entry[0]))
+    return table
+
+
+def marks(text: str, start: int, end: int) -> Iterator[Mark]:
+    tokens = [
+        (match.group().lower().replace("’", "'"), match.start(), match.end())
+        for match in _TOKEN.finditer(text, start, end)
+    ]
+    table, index = _phrases(), 0
+    words = [token[0] for token in tokens]
+    while index < len(tokens):
+        word, first, last = tokens[index]
+        step = 1
+        if re.match(r"aus?\s?-?\d|action units? \d", word):
+            yield Mark("code", text[first:last], first, last, index, index)
+        elif word[-1].isdigit() or word[-1] in "%°" or word[0].isdigit():
+            yield Mark("number", word, first, last, index, index)
+        elif word in "();:,—–":
+            yield Mark({"(": "open", ")": "close", ",": "comma"}.get(word, "hard"), word, first, last, index, index)
+        else:
+            for phrase, kind, key in table.get(word, ()):
+                if tuple(words[index : index + len(phrase)]) == phrase:
+                    step = len(phrase)
+                    yield Mark(kind, key, first, tokens[index + step - 1][2], index, index + step - 1)
+                    break
+        index += step
+
+
+def parse_number(word: str) -> tuple[float, str]:
+    """Value and unit of a number as written; percent become a share."""
+    digits = re.match(r"([+\-−–]?)([\d.]+)", word)
+    assert digits is not None
+    value = float(digits.group(2)) * (-1 if digits.group(1) in ("-", "−", "–") else 1)
+    if word.endswith(("%", "percent")):
+        return value / 100, "percent"
+    return value, "degrees" if word.endswith(("°", "degree", "degrees")) else "bare"

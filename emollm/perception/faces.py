@@ -1,0 +1,97 @@
+"""Finding all faces of a picture: two BlazeFace models, tiles for large pictures, one box a face."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from emollm.config import Settings
+from emollm.perception.blazeface import BlazeFace, Detection, iou
+from emollm.perception.geometry import Pixels
+from emollm.perception.litert import Net
+
+
+class FaceSettings(Settings):
+    """How faces are found."""
+
+    threshold: float = 0.5
+    """Least score of a detection, 0 to 1."""
+    presence: float = 0.5
+    """Least probability, by the mesh net, that a detection is a face."""
+    max_faces: int = 20
+    """At most so many people, the most prominent ones; the rest is declared missing."""
+    tiles: bool = True
+    """Whether large pictures are also searched in overlapping tiles, for faces under a twentieth of the picture."""
+
+
+# From this score on the short-range box is taken even if the full-range one scores higher: mesh nets were made for it.
+_TRUSTED = 0.75
+_TILED_FROM = 1280
+"""Longest side in pixels from which on tiles are searched: below it a face in a tile has too few pixels to measure."""
+_TILE = 0.5
+_STEP = 0.25
+
+
+class FaceFinder:
+    """Detections of all faces of a picture.
+
+    Args:
+        short: The short-range BlazeFace net.
+        full: The full-range BlazeFace net.
+        settings: Thresholds.
+    """
+
+    def __init__(self, short: Net, full: Net, settings: FaceSettings) -> None:
+        self._short = BlazeFace(short, threshold=settings.threshold)
+        self._full = BlazeFace(full, threshold=settings.threshold)
+        self._tiles = settings.tiles
+
+    def __call__(self, pixels: Pixels) -> list[Detection]:
+        """One detection a face, most certain first, in pixels of the picture."""
+        near = self._short(pixels)
+        found = [item for item in near if item.score >= _TRUSTED]
+        found += sorted([item for item in near if item.score < _TRUSTED] + self._full(pixels), key=_falling)
+        if self._tiles and max(pixels.shape[:2]) >= _TILED_FROM:
+            tiled = (item for x, y, tile in _tiles(pixels) for item in self._full(tile, x, y))
+            found += sorted(tiled, key=_falling)
+        return distinct(found)
+
+
+def distinct(found: Sequence[Detection]) -> list[Detection]:
+    """The first detection of each face: later ones that overlap it, or share its centre, are dropped."""
+    kept: list[Detection] = []
+    for item in found:
+        if not any(same_face(item.box, other.box) for other in kept):
+            kept.append(item)
+    return sorted(kept, key=_falling)
+
+
+def same_face(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two boxes (4,) are the same face's: they overlap by 0.3, or one has the other's centre in its inner half."""
+    if iou(a, b[None])[0] > 0.3:
+        return True
+    for one, two in ((a, b), (b, a)):
+        centre, half = (one[:2] + one[2:]) / 2, (one[2:] - one[:2]) / 4
+        if np.all(np.abs((two[:2] + two[2:]) / 2 - centre) < half):
+            return True
+    return False
+
+
+def _falling(item: Detection) -> float:
+    return -item.score
+
+
+def _tiles(pixels: Pixels) -> Iterator[tuple[float, float, Pixels]]:
+    """Overlapping square tiles, each half the longer side: left, top, pixels."""
+    height, width = pixels.shape[:2]
+    side = round(max(height, width) * _TILE)
+    step = round(max(height, width) * _STEP)
+    for y in _starts(height, side, step):
+        for x in _starts(width, side, step):
+            yield float(x), float(y), pixels[y : y + side, x : x + side]
+
+
+def _starts(length: int, side: int, step: int) -> list[int]:
+    if length <= side:
+        return [0]
+    count = -(-(length - side) // step)
+    return [round(k * (length - side) / count) for k in range(count + 1)]

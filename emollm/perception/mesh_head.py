@@ -1,0 +1,117 @@
+"""The default action-unit backend: the light mesh with our own small head, distilled from MediaPipe's blendshape model.
+
+The head is a perceptron with two hidden layers (numpy, 0.1 ms a face). It reads the mesh laid onto the mean face, how the head
+is turned, and the feature maps that the mesh and iris nets computed anyway. ``emollm.train.au_head`` trains it;
+``emollm/pretrained/au-head/README.md`` is its card.
+"""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from emollm.errors import ModelError
+from emollm.facs import BLENDSHAPES
+from emollm.perception.backends import Reading
+from emollm.perception.blazeface import Detection
+from emollm.perception.geometry import Pixels
+from emollm.perception.litert import Array
+from emollm.perception.mesh import LightMesh, open_light_mesh, region_of_detection, region_of_points
+from emollm.perception.shape import align
+from emollm.types import Source
+
+BLENDSHAPES_OUT = list(BLENDSHAPES)
+"""Outputs of the head, in order."""
+DEAD = frozenset(
+    {"_neutral", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "jawForward", "noseSneerLeft", "noseSneerRight"}
+)
+"""Outputs of the blendshape model that never move: under 0.02 on 99 % of 3,320 FER+ faces (docs/perception.md). What they
+stand for (AU06, AU09, AU29, AU34) is not measured, which is not the same as zero."""
+LIVE = frozenset(BLENDSHAPES) - DEAD
+WEAK = frozenset({"AU05"})
+"""Units whose shapes stay low: under 0.45 on 99 % of FER+ faces, although surprise and fear are among them."""
+_LOOSE: frozenset[str] = frozenset()
+"""Units the head follows with a correlation under 0.6 on faces not trained on."""
+_POINT_GAIN = 5.0
+"""Brings deviations from the mean face, about a fifth of its radius, to the size of the other inputs."""
+
+
+def head_input(points: Array, features: Array, mean: Array) -> Array:
+    """Input (F,) of the head.
+
+    Args:
+        points: (478, 3) light mesh in image pixels.
+        features: Of :class:`emollm.perception.mesh.Mesh`.
+        mean: (478, 3) mean face.
+    """
+    aligned = align(points, mean)
+    return np.concatenate([(aligned.points - mean).ravel() * _POINT_GAIN, aligned.rotation.ravel(), features])
+
+
+class Head:
+    """The trained perceptron.
+
+    Args:
+        weights: ``model.safetensors``.
+
+    Raises:
+        ModelError: The file is not such a head.
+    """
+
+    def __init__(self, weights: Path) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(weights, "numpy") as file:
+                names = json.loads(file.metadata()["names"])
+                tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+            self.mean: Array = tensors["mean"]
+            self.neutral: Array = tensors["neutral"]
+            self._centre, self._scale = tensors["centre"], tensors["scale"]
+            self._layers = [(tensors[f"weight.{k}"], tensors[f"bias.{k}"]) for k in range(3)]
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{weights}: not an action-unit head: {error}") from error
+        if names != BLENDSHAPES_OUT:
+            raise ModelError(
+                f"{weights}: its outputs are not the {len(BLENDSHAPES)} blendshapes in their order; train it anew"
+            )
+
+    def __call__(self, points: Array, features: Array) -> Array:
+        """Blendshapes (52,) in [0, 1] of a light mesh."""
+        x = np.clip((head_input(points, features, self.mean) - self._centre) / self._scale, -6, 6)
+        for weight, bias in self._layers[:-1]:
+            x = np.maximum(weight @ x + bias, 0)
+        weight, bias = self._layers[-1]
+        return 1 / (1 + np.exp(-np.clip(weight @ x + bias, -40, 40)))
+
+
+class HeadMeter:
+    """The light mesh with the head, as a face meter: two looks at each face, the second independent of the detector."""
+
+    source = Source(backend="mesh-head", version="1", licence="Apache-2.0")
+
+    shapes = LIVE
+    unreliable = WEAK | _LOOSE
+
+    def __init__(self, mesh: LightMesh, head: Head) -> None:
+        self._mesh = mesh
+        self._head = head
+        self.neutral = head.neutral
+
+    def __call__(self, pixels: Pixels, detection: Detection) -> Reading:
+        """Mesh and blendshapes of a detected face."""
+        first = self._mesh(pixels, region_of_detection(detection.box, detection.points))
+        mesh = self._mesh(pixels, region_of_points(first.points))
+        assert mesh.features is not None
+        return Reading(mesh, self._head(mesh.points, mesh.features))
+
+
+def pretrained() -> Head:
+    """The head that is shipped."""
+    return Head(Path(str(files("emollm").joinpath("pretrained", "au-head", "model.safetensors"))))
+
+
+def open_meter(threads: int) -> HeadMeter:
+    """The meter with the head that is shipped, on the assets ``face-mesh`` and ``iris``."""
+    return HeadMeter(open_light_mesh(threads), pretrained())

@@ -1,0 +1,261 @@
+"""What a photo shows: its people, and for each their action units, head pose and gaze."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from emollm import __version__, assets
+from emollm.errors import AssetError
+from emollm.facs import BLENDSHAPES, UNITS, Region, units_from_blendshapes
+from emollm.media.images import Picture
+from emollm.perception.backends import METERS, FaceMeter, Reading
+from emollm.perception.faces import FaceFinder, same_face
+from emollm.perception.gaze import gaze_of
+from emollm.perception.geometry import Pixels
+from emollm.perception.litert import Array, Net
+from emollm.perception.mesh_head import Head, pretrained
+from emollm.perception.settings import PerceptionSettings
+from emollm.perception.shape import Pose, align, pose_of
+from emollm.types import Box, Cue, CueKind, Face, Missing, Observation, Scale, Source, Track
+
+GEOMETRY = Source(backend="mesh-geometry", version="1", licence="Apache-2.0")
+"""Source of head pose and gaze: computed from the mesh, whichever net gave it."""
+
+_CLOSED = 0.6
+"""Both eyes closed by so much: there is no gaze to measure."""
+_HIDDEN = 0.3
+"""Share of a region's mesh points beyond the picture's edge from which on its units are not measured."""
+_PARTIAL = 0.1
+"""Share of all mesh points beyond the edge from which on a face is called partial."""
+
+# Mesh points by which it is judged whether a region lies in the picture.
+_REGION_POINTS = {
+    Region.UPPER: (70, 63, 105, 66, 107, 55, 336, 296, 334, 293, 300, 285),
+    Region.EYES: (33, 159, 145, 133, 263, 386, 374, 362, 50, 280),
+    Region.LOWER: (61, 291, 0, 17, 13, 14, 78, 308, 152, 98, 327, 205, 425),
+}
+
+
+class Person(NamedTuple):
+    """One measured face, before it becomes records."""
+
+    score: float
+    reading: Reading
+
+    @property
+    def box(self) -> Array:
+        """(4,) left, top, right, bottom of the mesh in pixels of the working picture."""
+        points = self.reading.mesh.points[:468, :2]
+        return np.concatenate([points.min(0), points.max(0)])
+
+
+class PhotoPerception:
+    """Measures photos with one choice of backends; the models are opened on first use.
+
+    Args:
+        settings: Which backends, and thresholds.
+    """
+
+    def __init__(self, settings: PerceptionSettings) -> None:
+        self._settings = settings
+        short, full = (
+            Net(assets.path(f"face-detector-{name}"), name=f"face-detector-{name}", threads=settings.threads)
+            for name in ("short", "full")
+        )
+        self._finder = FaceFinder(short, full, settings.faces)
+        self._meter: FaceMeter = METERS[choose_meter(settings.action_units)](settings.threads)
+        self._head: Head = pretrained()
+
+    def __call__(self, picture: Picture, id: str) -> Observation:
+        """All that can be measured in a decoded picture."""
+        everyone = self.people(picture.pixels)
+        shares = _prominence(everyone, picture.pixels)
+        order = np.argsort(-shares, kind="stable")[: self._settings.faces.max_faces]
+        tracks: list[Track] = []
+        cues: list[Cue] = []
+        missing: list[Missing] = []
+        for rank, index in enumerate(order, start=1):
+            track = _track(f"p{rank}", everyone[index], float(shares[index]), picture.scale)
+            tracks.append(track)
+            for item in self._measure(everyone[index], track.id, picture):
+                if isinstance(item, Cue):
+                    cues.append(item)
+                else:
+                    missing.append(item)
+        if not tracks:
+            missing.append(Missing(stream="face", reason="no face found"))
+        elif len(everyone) > len(order):
+            reason = f"{len(everyone) - len(order)} more faces than faces.max_faces={len(order)}"
+            missing.append(Missing(stream="face", reason=reason))
+        if tracks:
+            missing += self._never_measured()
+        versions = {
+            "emollm": __version__,
+            "faces": "blazeface-short+full",
+            self._meter.source.backend: self._meter.source.version,
+        }
+        return Observation(
+            id=id, media=picture.info, tracks=tuple(tracks), cues=tuple(cues), missing=tuple(missing), versions=versions
+        )
+
+    def people(self, pixels: Pixels) -> list[Person]:
+        """Every face that the mesh net confirms, each once, as found."""
+        found: list[Person] = []
+        for detection in self._finder(pixels):
+            reading = self._meter(pixels, detection)
+            person = Person(min(detection.score, reading.mesh.presence), reading)
+            if reading.mesh.presence >= self._settings.faces.presence and not any(
+                same_face(person.box, other.box) for other in found
+            ):
+                found.append(person)
+        return found
+
+    def _measure(self, person: Person, track: str, picture: Picture) -> Iterator[Cue | Missing]:
+        width = float(person.box[2] - person.box[0])
+        if width < self._settings.smallest:
+            wanted = f"{width:.0f} pixels wide, less than the {self._settings.smallest:g} needed"
+            yield Missing(stream="action_unit", reason=f"face is only {wanted}", track=track)
+            return
+        mesh = person.reading.mesh
+        outside = _outside(mesh.points, picture.pixels)
+        if outside.mean() > _PARTIAL:
+            reason = f"{outside.mean():.0%} of the face lies outside of the picture"
+            yield Missing(stream="face", reason=reason, track=track)
+        hidden = {name for name, points in _REGION_POINTS.items() if outside[list(points)].mean() > _HIDDEN}
+        yield from self._units(person, track, hidden)
+        rotation = align(mesh.points, self._head.mean).rotation
+        yield from _pose_cues(pose_of(rotation), track, person.score)
+        yield from self._gaze(person, track, rotation, hidden)
+
+    def _units(self, person: Person, track: str, hidden: set[Region]) -> Iterator[Cue | Missing]:
+        shapes = person.reading.blendshapes
+        raw = units_from_blendshapes(_named(shapes, self._meter.shapes))
+        units = units_from_blendshapes(_named(above_neutral(shapes, self._meter.neutral), self._meter.shapes))
+        for code, unit in units.items():
+            if UNITS[code].region in hidden:
+                yield Missing(stream=code, reason="this part of the face lies outside of the picture", track=track)
+                continue
+            yield Cue(
+                id=f"{track}.{code}",
+                kind=CueKind.ACTION_UNIT,
+                name=code,
+                scale=Scale.INTENSITY,
+                value=_round(unit.value),
+                left=None if unit.left is None else _round(unit.left),
+                right=None if unit.right is None else _round(unit.right),
+                raw=_round(raw[code].value),
+                track=track,
+                confidence=_round(person.score),
+                reliable=code not in self._meter.unreliable,
+                source=self._meter.source,
+            )
+
+    def _gaze(self, person: Person, track: str, rotation: Array, hidden: set[Region]) -> Iterator[Cue | Missing]:
+        shapes = dict(zip(BLENDSHAPES, person.reading.blendshapes.tolist(), strict=True))
+        if Region.EYES in hidden:
+            yield Missing(stream="gaze", reason="the eyes lie outside of the picture", track=track)
+        elif min(shapes["eyeBlinkLeft"], shapes["eyeBlinkRight"]) > _CLOSED:
+            yield Missing(stream="gaze", reason="eyes closed", track=track)
+        else:
+            gaze = gaze_of(person.reading.mesh.points, rotation)
+            for name, value in (("gaze_yaw", gaze.yaw), ("gaze_pitch", gaze.pitch)):
+                yield _degrees(CueKind.GAZE, name, value, track, person.score)
+
+    def _never_measured(self) -> Iterator[Missing]:
+        """Units with no response in this backend, once for the whole clip."""
+        measured = units_from_blendshapes(dict.fromkeys(self._meter.shapes, 0.0))
+        for code, unit in UNITS.items():
+            if code not in measured and unit.region is not Region.HEAD and code not in _OTHERWISE:
+                yield Missing(stream=code, reason=f"not measured by {self._meter.source.backend}")
+
+
+_OTHERWISE = frozenset({"AU45", "AU46"})
+"""Blink and wink are events in time: a photo cannot show them, and shows closed eyes as AU43."""
+
+
+def choose_meter(name: str) -> str:
+    """The backend that ``auto`` stands for here and now; any other name stands for itself."""
+    if name != "auto":
+        return name
+    if assets.available("face-landmarker"):
+        return "face-landmarker"
+    return "face-landmarker" if _obtained("face-landmarker") else "mesh-head"
+
+
+@cache
+def _obtained(name: str) -> bool:
+    """Whether an asset could be fetched; tried once a process."""
+    try:
+        assets.path(name)
+    except AssetError:
+        return False
+    return True
+
+
+@cache
+def open_photo_perception(settings: PerceptionSettings) -> PhotoPerception:
+    """The perception of these settings, opened once a process."""
+    return PhotoPerception(settings)
+
+
+def above_neutral(shapes: Array, neutral: Array) -> Array:
+    """Blendshapes (52,) as the way from a neutral face (52,) to the extreme: 0 at or below neutral, 1 stays 1."""
+    return np.clip((shapes - neutral) / np.maximum(1 - neutral, 1e-6), 0, 1)
+
+
+def _named(shapes: Array, measured: frozenset[str]) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(BLENDSHAPES, shapes, strict=True) if name in measured}
+
+
+def _track(id: str, person: Person, prominence: float, scale: float) -> Track:
+    """The record of a person, in pixels of the file."""
+    left, top, right, bottom = (float(edge) / scale for edge in person.box)
+    points = tuple((_round(x / scale, 1), _round(y / scale, 1)) for x, y in person.reading.mesh.points[:, :2])
+    box = Box(x=_round(left, 1), y=_round(top, 1), width=_round(right - left, 1), height=_round(bottom - top, 1))
+    roll = float(np.degrees(person.reading.mesh.region.angle))
+    face = Face(box=box, confidence=_round(person.score), landmarks=points, roll=_round(roll, 2))
+    return Track(id=id, faces=(face,), prominence=_round(prominence))
+
+
+def _prominence(people: list[Person], pixels: Pixels) -> Array:
+    """Shares (n,) that sum to 1: area of the face × nearness to the picture's centre × confidence."""
+    if not people:
+        return np.zeros(0, np.float32)
+    boxes = np.array([person.box for person in people])
+    centre = np.array(pixels.shape[1::-1]) / 2
+    away = np.linalg.norm(((boxes[:, :2] + boxes[:, 2:]) / 2 - centre) / centre, axis=1) / np.sqrt(2)
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    weight = area * (1 - 0.5 * np.clip(away, 0, 1)) * [person.score for person in people]
+    return weight / weight.sum()
+
+
+def _outside(points: Array, pixels: Pixels) -> Array:
+    """Which of the mesh points (478, 3) lie beyond the picture's edges: (478,) bool."""
+    height, width = pixels.shape[:2]
+    x, y = points[:, 0], points[:, 1]
+    return (x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)
+
+
+def _pose_cues(pose: Pose, track: str, confidence: float) -> Iterator[Cue]:
+    for name, value in pose._asdict().items():
+        yield _degrees(CueKind.HEAD_POSE, name, value, track, confidence)
+
+
+def _degrees(kind: CueKind, name: str, value: float, track: str, confidence: float) -> Cue:
+    return Cue(
+        id=f"{track}.{name}",
+        kind=kind,
+        name=name,
+        scale=Scale.DEGREES,
+        value=_round(value, 1),
+        track=track,
+        confidence=_round(confidence),
+        source=GEOMETRY,
+    )
+
+
+def _round(value: float, digits: int = 3) -> float:
+    """Rounds to what the measurement is worth; −0.0 becomes 0.0."""
+    return round(float(value), digits) + 0.0

@@ -1,0 +1,136 @@
+"""The deterministic Exp-CoT reasoner: from cues to a label, its strength, and a why in three parts.
+
+No language model: cues are weighed by cited FACS priors (:mod:`emollm.weighing`), worded from ``prompts/reasoner``
+(:mod:`emollm.rationale`), and every claim of the text is checked against the cues (:mod:`emollm.evidence`). The three parts
+follow ExpLLM (Lan et al. 2024). An answer describes an expression; it says nothing of what a person feels, intends or is.
+"""
+
+import emollm
+from emollm.emotions import LabelSet
+from emollm.errors import DataError, unknown_name
+from emollm.evidence import Evidence, check
+from emollm.prompts import prompt
+from emollm.rationale import Decision, Doubt, Writer
+from emollm.types import Answer, AnswerProvenance, Observation, RankedLabel, Rationale, Track
+from emollm.weighing import ReasonerSettings, Weighing, weigh
+
+__all__ = ["ReasonerSettings", "reason"]
+
+
+def reason(
+    observation: Observation, labels: LabelSet, settings: ReasonerSettings | None = None, track: str | None = None
+) -> Answer:
+    """The answer for one clip.
+
+    Args:
+        observation: What was measured.
+        labels: The closed set to choose from.
+        settings: Constants; the defaults are documented with their reasons in docs/evidence.md.
+        track: The person to answer for; the most prominent one if not given.
+
+    Returns:
+        The answer for that person, the others in ``people``. Abstained, without a label, when no face was found, the
+        evidence is thin, or two labels are too close; its rationale says why. ``valence`` and ``arousal`` are None: they are
+        not measured on this path.
+
+    Raises:
+        DataError: The observation has no such track.
+        ConfigError: The settings name a prior that does not exist.
+    """
+    settings = settings or ReasonerSettings()
+    ids = [person.id for person in sorted(observation.tracks, key=lambda person: (-person.prominence, person.id))]
+    if track is not None and track not in ids:
+        raise DataError(f"{observation.id}: {unknown_name('track', track, ids)}")
+    if not ids:
+        return _no_face(observation, labels)
+    chosen = track or ids[0]
+    people = {person.id: person for person in observation.tracks}
+    answers = {id: _answer(observation, people[id], labels, settings) for id in ids}
+    others = tuple(answers[id] for id in ids if id != chosen)
+    return answers[chosen].model_copy(update={"people": others})
+
+
+def _no_face(observation: Observation, labels: LabelSet) -> Answer:
+    rationale = Rationale(observations="", interpretation="", conclusion=prompt("reasoner/rationale").render("no_face"))
+    even = tuple(RankedLabel(label=label, score=1 / len(labels.labels)) for label in labels.labels)
+    return Answer(
+        id=observation.id,
+        status="abstained",
+        label_set=labels.id,
+        labels=even,
+        rationale=rationale,
+        missing=observation.missing,
+        text=rationale.conclusion,
+        provenance=_provenance(observation, None),
+    )
+
+
+def _answer(observation: Observation, person: Track, labels: LabelSet, settings: ReasonerSettings) -> Answer:
+    evidence = Evidence(observation.of(person.id))
+    doubts = _doubts(person, evidence, settings)
+    weighing = weigh(evidence, labels, (1 - settings.doubt) ** len(doubts), settings)
+    decision = _decide(weighing, settings)
+    rationale = Writer(evidence, weighing, decision, doubts, settings).rationale()
+    answered = decision.outcome.startswith("answered")
+    return Answer(
+        id=observation.id,
+        track=person.id,
+        status="answered" if answered else "abstained",
+        label=decision.label if answered else None,
+        label_set=labels.id,
+        labels=tuple(RankedLabel(label=label, score=min(score, 1.0)) for label, score in weighing.ranked),
+        intensity=decision.intensity if answered else None,
+        rationale=rationale,
+        claims=check(rationale, observation, person.id),
+        missing=observation.missing_for(person.id),
+        text="\n\n".join(
+            part for part in (rationale.observations, rationale.interpretation, rationale.conclusion) if part
+        ),
+        provenance=_provenance(observation, person.id),
+    )
+
+
+def _doubts(person: Track, evidence: Evidence, settings: ReasonerSettings) -> list[Doubt]:
+    """What makes the units of this face less certain."""
+    face = person.faces[0]
+    out = []
+    size = min(face.box.width, face.box.height)
+    if size < settings.small_face:
+        out.append(Doubt("doubt_small", {"pixels": f"{size:.0f}"}))
+    yaw = evidence.best("yaw")
+    if yaw is not None and yaw.value is not None and abs(yaw.value) > settings.far_yaw:
+        out.append(Doubt("doubt_yaw", {"degrees": f"{abs(yaw.value):.0f}"}))
+    if face.confidence < settings.low_confidence:
+        out.append(Doubt("doubt_confidence", {"score": f"{face.confidence:.2f}"}))
+    return out
+
+
+def _decide(weighing: Weighing, settings: ReasonerSettings) -> Decision:
+    """The label, or why there is none."""
+    (label, score), (second, second_score), *_ = weighing.ranked
+    support = weighing.support(label, settings)
+    if weighing.empty:
+        outcome = "unclear_empty"
+    elif support < settings.min_support:
+        outcome = "unclear_thin"
+    elif score - second_score < settings.min_margin:
+        outcome = "unclear_close"
+    elif score < settings.min_score:
+        outcome = "unclear_weak"
+    else:
+        outcome = "answered_neutral" if label == weighing.neutral else "answered"
+    if label == weighing.neutral:
+        return Decision(outcome, label, second, weighing.movement)
+    match = weighing.matches.get(label)
+    return Decision(outcome, label, second, match.intensity if match else None)
+
+
+def _provenance(observation: Observation, track: str | None) -> AnswerProvenance:
+    cues = observation.of(track) if track is not None else observation.cues
+    units = prompt("reasoner/units")
+    return AnswerProvenance(
+        model=f"reasoner@{emollm.__version__}",
+        prompt=prompt("reasoner/rationale").ref,
+        cues=tuple(sorted({str(cue.source) for cue in cues})),
+        versions={**observation.versions, units.id: str(units.version)},
+    )

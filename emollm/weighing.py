@@ -1,0 +1,287 @@
+"""Cue strengths to weights over a label set, by cited FACS priors.
+
+For each label with a prototype (core and variant units, :func:`emollm.facs.priors`)::
+
+    support = (sum of core presence + 1/2 sum of variant presence) / norm - contradiction * sum of contradicting presence
+    score   = support ** sharpness, normalised over the labels
+
+Presence is soft: 0 at an intensity of .1, 1 from .5; for a probability 0 at .25, 1 from .75. The norm is the same sum at
+full presence; a unit that was not measured, or reads low where the backend under-reports it, counts there with a part of
+its weight (``unknown``): it is neither absent nor free. Neutral is the lack of movement. A label without a prototype has
+score 0. Core 1, variant 1/2 and the contradictions follow docs/evidence.md; none of the constants is fitted to data.
+"""
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import Field
+
+from emollm.config import Settings
+from emollm.emotions import LabelSet
+from emollm.evidence import ABSENT, LIKELY, PRESENT, Evidence
+from emollm.facs import UNITS, Prior, Prototype, Region, asymmetric, priors
+from emollm.types import Cue, Scale, Unit
+
+MOUTH_OPENING = frozenset({"AU25", "AU26", "AU27"})
+"""Units that any talking moves: alone they are no sign of an expression."""
+NOT_EXPRESSIVE = frozenset({"AU43", "AU45", "AU46", "AU61", "AU62", "AU63", "AU64"})
+"""Closed eyes and gaze: observed, but without weight."""
+
+
+class ReasonerSettings(Settings):
+    """How the deterministic reasoner weighs, when it says "unclear", and how much it tells."""
+
+    priors: tuple[str, ...] = ("du2014", "du2014_compound", "emfacs")
+    """Prior tables; for each label the first one that knows it counts (so contempt comes from EMFACS)."""
+    sharpness: float = Field(default=2.0, gt=0)
+    """Power that turns support into weight: larger values favour the best match more."""
+    contradiction: Unit = 0.25
+    """What a fully present unit that pulls against an expression takes from its support."""
+    unknown: Unit = 0.5
+    """Part of its weight with which an unmeasured unit counts in the norm."""
+    min_score: Unit = 0.4
+    """Below this score of the best label the answer is unclear."""
+    min_margin: Unit = 0.15
+    """If the two best scores are closer than this the answer is unclear."""
+    min_support: Unit = 0.3
+    """Below this support of the best label there is too little evidence, however far the others are behind."""
+    expression_weight: Unit = 0.5
+    """Share of an expression network's probabilities in the final scores, where there are any."""
+    doubt: Unit = 0.2
+    """What each reason for doubt (small, turned or hardly found face) moves from the scores to an even spread."""
+    small_face: float = 40.0
+    """Shorter side of the face box in pixels below which units are doubted."""
+    far_yaw: float = 45.0
+    """Head turn in degrees beyond which units are doubted."""
+    low_confidence: Unit = 0.6
+    """Confidence of the face below which units are doubted."""
+    max_observations: int = Field(default=8, ge=1)
+    """Most units that the key observations tell of."""
+    head_degrees: float = 12.0
+    """Head turn, nod or tilt from which it is told."""
+    gaze_degrees: float = 10.0
+    """Gaze angle from which it is told."""
+    seed: int = 0
+    """Chooses among wordings, together with what was measured."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """How the units match one label's prototype."""
+
+    label: str
+    emotion: str
+    """The prior's own name for it."""
+    prior: Prior
+    prototype: Prototype
+    support: float
+    present: tuple[str, ...]
+    """Core and variant units with some presence, strongest first."""
+    against: tuple[str, ...]
+    """Contradicting units that are present."""
+    intensity: float | None
+    """Mean value of the supporting units, core weighed 1 and variants 1/2; None without intensities."""
+    nearly: bool = False
+    """The label is wider or milder than the emotion whose prior it borrows."""
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """The scores of all labels and what they rest on."""
+
+    scores: dict[str, float]
+    """In the order of the label set; sum 1."""
+    matches: dict[str, Match]
+    """By label; only labels with a prototype."""
+    neutral: str | None
+    """The neutral label of the set."""
+    stillness: float
+    """Support of neutral."""
+    movement: float
+    """Largest intensity of an expressive unit."""
+    unknown_labels: tuple[str, ...]
+    """Labels that neither a prior nor an expression cue knows."""
+    expressions: dict[str, Cue] = field(default_factory=dict)
+    """Expression cues by label."""
+    empty: bool = False
+    """Nothing was measured, or nothing that was measured speaks for any label."""
+
+    @property
+    def ranked(self) -> list[tuple[str, float]]:
+        """Labels by falling score; equal scores keep the order of the set."""
+        return sorted(self.scores.items(), key=lambda pair: -pair[1])
+
+    def support(self, label: str, settings: ReasonerSettings) -> float:
+        """Evidence for one label in [0, 1], not shared out among the others."""
+        own = self.stillness if label == self.neutral else self.matches[label].support if label in self.matches else 0.0
+        if not self.expressions:
+            return own
+        cue = self.expressions.get(label)
+        seen = cue.value or 0.0 if cue is not None else 0.0
+        return (1 - settings.expression_weight) * own + settings.expression_weight * seen
+
+
+@cache
+def contradictions() -> dict[str, tuple[str, ...]]:
+    """Units that pull against an expression, by emotion (``reasoner.yaml``; ours, see there)."""
+    return {emotion: tuple(units) for emotion, units in _table()["contradictions"].items()}
+
+
+@cache
+def _table() -> dict[str, Any]:
+    import yaml
+
+    values: dict[str, Any] = yaml.safe_load(files("emollm").joinpath("reasoner.yaml").read_text(encoding="utf-8"))
+    return values
+
+
+def presence(cue: Cue | None) -> float:
+    """How far a movement is there, 0 to 1."""
+    if cue is None or cue.value is None:
+        return 0.0
+    low, high = (0.25, 0.75) if cue.scale is Scale.PROBABILITY else (ABSENT, 0.5)
+    return min(max((cue.value - low) / (high - low), 0.0), 1.0)
+
+
+def is_present(cue: Cue | None) -> bool:
+    """Whether a movement counts as present: intensity from .3, probability from .5."""
+    if cue is None or cue.value is None:
+        return False
+    return cue.value >= (LIKELY if cue.scale is Scale.PROBABILITY else PRESENT)
+
+
+def weigh(evidence: Evidence, labels: LabelSet, certainty: float, settings: ReasonerSettings) -> Weighing:
+    """Scores of all labels of a set.
+
+    Args:
+        evidence: Cues of one person.
+        labels: The label set; a label finds its prior by its word, a listed form of it, or its canonical word.
+        certainty: 1 for a good view of the face; less moves the scores towards an even spread.
+        settings: Constants and prior tables.
+    """
+    matches = {}
+    for label in labels.labels:
+        known = _prototype(label, labels, settings)
+        if known is not None:
+            matches[label] = _match(label, *known, evidence, settings)
+    neutral = next((label for label in labels.labels if labels.canonical(label) == "neutral"), None)
+    still, movement = _stillness(evidence)
+    expressions = {label: cue for label in labels.labels if (cue := _expression(label, labels, evidence)) is not None}
+    weights = {label: max(match.support, 0.0) ** settings.sharpness for label, match in matches.items()}
+    if neutral is not None:
+        weights[neutral] = still**settings.sharpness
+    units = _normalised(weights)
+    seen = _normalised({label: cue.value or 0.0 for label, cue in expressions.items()})
+    share = settings.expression_weight if seen and units else 1.0 if seen else 0.0
+    known_labels = {*weights, *expressions} or set(labels.labels)
+    empty = not seen and not units
+    scores = {}
+    for label in labels.labels:
+        even = 1 / len(known_labels) if label in known_labels else 0.0
+        mixed = even if empty else (1 - share) * units.get(label, 0.0) + share * seen.get(label, 0.0)
+        scores[label] = certainty * mixed + (1 - certainty) * even
+    total = sum(scores.values())
+    scores = {label: score / total for label, score in scores.items()}
+    unknown = tuple(label for label in labels.labels if label not in weights and label not in expressions)
+    return Weighing(scores, matches, neutral, still, movement, unknown, expressions, empty)
+
+
+def _normalised(weights: dict[str, float]) -> dict[str, float]:
+    total = sum(weights.values())
+    return {label: weight / total for label, weight in weights.items()} if total > 0 else {}
+
+
+def _prototype(label: str, labels: LabelSet, settings: ReasonerSettings) -> tuple[str, Prior, Prototype, bool] | None:
+    """The first prior that knows a label: by its own word, then by a form of it, then by its canonical word."""
+    entry = labels.entry(label)
+    same = [other for other in labels.entries if other.canonical == entry.canonical and not other.lossy]
+    words = [(word, False) for word in (label, *entry.synonyms)]
+    if entry.canonical is not None and not (entry.lossy and same):
+        words.append((entry.canonical, entry.lossy))
+    for word, nearly in words:
+        for source in settings.priors:
+            table = priors(source)
+            if word in table.emotions:
+                return word, table, table.emotions[word], nearly
+    return None
+
+
+def _match(
+    label: str,
+    emotion: str,
+    prior: Prior,
+    prototype: Prototype,
+    nearly: bool,
+    evidence: Evidence,
+    settings: ReasonerSettings,
+) -> Match:
+    weights = {**dict.fromkeys(prototype.variants, 0.5), **dict.fromkeys(prototype.core, 1.0)}
+    total = norm = 0.0
+    for unit, weight in weights.items():
+        cue = evidence.best(unit)
+        here = presence(cue)
+        total += weight * here
+        known = cue is not None and cue.reliable
+        norm += weight * (1.0 if known else settings.unknown + (1 - settings.unknown) * here)
+    support = total / norm if any(evidence.best(unit) for unit in prototype.core) else 0.0
+    if prototype.one_sided:
+        support *= _one_sidedness(prototype, evidence)
+    against = tuple(unit for unit in contradictions().get(emotion, ()) if presence(evidence.best(unit)) > 0)
+    support -= settings.contradiction * sum(presence(evidence.best(unit)) for unit in against)
+    there = [cue for unit in weights if (cue := evidence.best(unit)) is not None and presence(cue) > 0]
+    there.sort(key=lambda cue: (-(cue.value or 0.0), cue.name))
+    strong = [cue for cue in there if cue.scale is Scale.INTENSITY]
+    mass = sum(weights[cue.name] for cue in strong)
+    intensity = sum(weights[cue.name] * (cue.value or 0.0) for cue in strong) / mass if strong else None
+    present = tuple(cue.name for cue in there)
+    return Match(label, emotion, prior, prototype, min(max(support, 0.0), 1.0), present, against, intensity, nearly)
+
+
+def _one_sidedness(prototype: Prototype, evidence: Evidence) -> float:
+    """0 where left and right are alike or unknown, 1 from a difference of .5."""
+    cues = [cue for unit in prototype.core if (cue := evidence.best(unit)) is not None]
+    gaps = [
+        abs(cue.left - cue.right)
+        for cue in cues
+        if asymmetric(cue.left, cue.right) and cue.left is not None and cue.right is not None
+    ]
+    return min((max(gaps) - ABSENT) / 0.4, 1.0) if gaps else 0.0
+
+
+def expressive(unit: str) -> bool:
+    """Whether a unit can carry weight: brows, lids, cheeks, nose, mouth, not gaze, blinks or the head."""
+    return unit in UNITS and unit not in NOT_EXPRESSIVE and UNITS[unit].region is not Region.HEAD
+
+
+def _stillness(evidence: Evidence) -> tuple[float, float]:
+    """Support of neutral, and the largest intensity of an expressive unit.
+
+    1 while no expressive unit passes .1, 0 once one is present (.3); an open mouth alone takes half. With less than half
+    of the units that the default priors list measured, a still face is only partly known and the support shrinks.
+    """
+    cues = [cue for unit in UNITS if expressive(unit) and (cue := evidence.best(unit)) is not None]
+    if not cues:
+        return 0.0, 0.0
+
+    def moved(cue: Cue) -> float:
+        low, high = (0.25, LIKELY) if cue.scale is Scale.PROBABILITY else (ABSENT, PRESENT)
+        return min(max(((cue.value or 0.0) - low) / (high - low), 0.0), 1.0)
+
+    face = max((moved(cue) for cue in cues if cue.name not in MOUTH_OPENING), default=0.0)
+    mouth = max((moved(cue) for cue in cues if cue.name in MOUTH_OPENING), default=0.0)
+    listed = {unit for prototype in priors().emotions.values() for unit in prototype.units} - MOUTH_OPENING
+    known = sum(evidence.best(unit) is not None for unit in listed) / len(listed)
+    movement = max((cue.value or 0.0 for cue in cues if cue.scale is Scale.INTENSITY), default=0.0)
+    return (1 - face) * (1 - mouth / 2) * min(1.0, known / 0.5), movement
+
+
+def _expression(label: str, labels: LabelSet, evidence: Evidence) -> Cue | None:
+    """The expression cue of a label, by its word, a form of it, or its canonical word."""
+    entry = labels.entry(label)
+    for word in (label, *entry.synonyms, *([entry.canonical] if entry.canonical and not entry.lossy else [])):
+        cue = evidence.expression(word)
+        if cue is not None and cue.scale is Scale.PROBABILITY:
+            return cue
+    return None
