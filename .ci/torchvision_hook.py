@@ -11,18 +11,26 @@ import works, and calling them still raises torchvision's own error.
 
 import sys
 
+TYPE_CHECKING = False  # as in typing, which every interpreter would have to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
 _SIGNATURES = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
-_kept = []  # a library's definitions end with the object that holds them
+_kept: "list[object]" = []  # a library's definitions end with the object that holds them
 
 
 class _AfterExtension:
     """Finder that lets ``torchvision.extension`` load as usual and then defines what it could not."""
 
     @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> object:
+    def find_spec(
+        name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None, /
+    ) -> "ModuleSpec | None":
         if name != "torchvision.extension":
             return None
         from importlib.machinery import PathFinder  # here, since it costs 2 ms that every interpreter would pay
@@ -31,11 +39,11 @@ class _AfterExtension:
         if spec is not None and spec.loader is not None:
             run = spec.loader.exec_module
 
-            def exec_module(module: object) -> None:
+            def exec_module(module: "ModuleType") -> None:
                 run(module)
                 _define_missing()
 
-            spec.loader.exec_module = exec_module
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # of this loader only
         return spec
 
 
@@ -53,4 +61,4 @@ def _define_missing() -> None:
         _kept.append(library)
 
 
-sys.meta_path.insert(0, _AfterExtension)  # type: ignore[arg-type]  # naming the types would need imports
+sys.meta_path.insert(0, _AfterExtension)

@@ -1,6 +1,6 @@
 """Claims and verdicts: what a text says of a face, held against what was measured.
 
-:func:`check_text` finds the assertions of a text (:mod:`emollm.assertions`) and looks each up in the cues of the same
+:func:`check_text` finds the assertions of a text (:mod:`emollm.reading`) and looks each up in the cues of the same
 track. The same code marks the reasoner's own words, a language model's, training data and benchmark answers. Rules and
 thresholds are those of docs/evidence.md; what cannot be decided is *unverifiable*, never false and never true.
 """
@@ -8,9 +8,10 @@ thresholds are those of docs/evidence.md; what cannot be decided is *unverifiabl
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Self
 
-from emollm.assertions import Assertion, Number, Polarity, assertions
+from emollm.assertions import Assertion, Number, Polarity
 from emollm.facs import ASYMMETRY, UNITS, Strength, undescribed
 from emollm.lexicon import lexicon
+from emollm.reading import assertions
 from emollm.types import Claim, Cue, CueKind, Observation, Part, Rationale, Scale, Side, Verdict
 
 PRESENT = 0.3
@@ -243,7 +244,7 @@ def _judge_units(item: Assertion, evidence: Evidence) -> Finding | None:
     if not numbers:
         return found
     stated = _all_of(numbers)
-    if found.verdict is U and found.cues and stated.verdict is S and item.strength is None and item.even is None:
+    if positive and found.verdict is U and found.cues and stated.verdict is S and item.strength is item.even is None:
         return stated
     return _all_of([stated, found])
 
@@ -277,6 +278,8 @@ def _judge_unit(name: str, item: Assertion, evidence: Evidence) -> Finding:
     if cue is None or cue.scale not in (Scale.INTENSITY, Scale.PROBABILITY):
         return Finding(U, (), _reason("no_cue", name=name))
     value = _sided(cue, item.side)
+    if value is None and (cue.value or 0.0) < ABSENT:
+        value = cue.value
     if value is None:
         return Finding(U, (cue.id,), _reason("no_sides", name=name))
     if item.polarity is Polarity.PRESENT:

@@ -1,4 +1,4 @@
-"""Known phrases in a text: sentences, tokens, and the marks that :mod:`emollm.assertions` reads.
+"""Known phrases in a text: sentences, tokens, and the marks that :mod:`emollm.reading` reads.
 
 The phrases are data, ``evidence.yaml``. A sentence is scanned once, the longest phrase first.
 """
@@ -27,7 +27,7 @@ class Mark(NamedTuple):
 
 
 _TOKEN = re.compile(
-    r"AUs?\s?-?\d{1,3}[A-ELR]?\b(?:\s?(?:\+|/|,|and|&)\s?\d{1,2}\b(?!\.\d|[°%]))*"
+    r"AUs?\s?-?\d{1,3}[A-ELR]?\b(?:\s?(?:\+|/|,|and|&)\s?\d{1,2}\b(?!\.\d|\s?[°%]))*"
     r"|action units? \d{1,3}\b|[a-z]+(?:['’][a-z]+)?|[+\-−–]?(?:\d+\.\d+|\.\d+|\d+)(?:\s?(?:%|percent\b|°|degrees?\b))?|[^\w\s-]",
     re.IGNORECASE,
 )
@@ -107,7 +107,7 @@ def marks(text: str, start: int, end: int) -> Iterator[Mark]:
         step = 1
         if re.match(r"aus?\s?-?\d|action units? \d", word):
             yield Mark("code", text[first:last], first, last, index, index)
-        elif word[-1].isdigit() or word[-1] in "%°" or word[0].isdigit():
+        elif re.search(r"\d", word):
             yield Mark("number", word, first, last, index, index)
         elif word in "();:,—–":
             yield Mark({"(": "open", ")": "close", ",": "comma"}.get(word, "hard"), word, first, last, index, index)

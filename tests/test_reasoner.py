@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emollm import facs
-from emollm.assertions import sentences
 from emollm.emotions import label_set
 from emollm.evidence import Faithfulness, check
+from emollm.lexicon import sentences
 from emollm.reasoner import reason
 from emollm.types import (
     Answer,

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+(?![a-z(])|\n+")
+# Not after "et al." and the like, nor before a bracket or a small letter.
+_SENTENCE_END = re.compile(r"(?<=[.!?…])(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bcf\.)(?<!\bvs\.)\s+(?![a-z(])|\n+")
 
 
 class Link(NamedTuple):

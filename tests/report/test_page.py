@@ -376,6 +376,15 @@ def test_claims_that_the_text_does_not_have_are_listed_after_it() -> None:
     assert claim.text.strip() == "Something else.✓"
 
 
+def test_references_do_not_end_a_sentence() -> None:
+    said = answer(
+        rationale=Rationale(observations="See Du et al. 2014. It fits (0.5). So.", interpretation="", conclusion=""),
+        claims=(),
+    )
+    page = Reader(render(observation(), said, picture()))
+    assert [element.text.strip() for element in page.of("sentence")] == ["See Du et al. 2014.", "It fits (0.5).", "So."]
+
+
 def test_of_overlapping_claims_the_longest_is_marked_and_others_are_named_if_they_fare_otherwise() -> None:
     said = answer(
         claims=(

