@@ -127,10 +127,10 @@ def claims(text: str, answer: Answer, observation: Observation) -> tuple[Claim, 
 
 
 def messages(question: str, found: Sequence[str]) -> tuple[Message, ...]:
-    """The conversation that is sent to the model: instruction, two worked examples, question with its facts."""
+    """The conversation that is sent to the model: instruction, worked examples, question with its facts."""
     wording = prompt(PROMPT)
     turns = [("system", wording.render("system"))]
-    for example in ("example1", "example2"):
+    for example in ("example1", "example2", "example3", "example4"):
         turns += [(role, wording.render(f"{example}.{role}")) for role in ("user", "assistant")]
     turns.append(("user", wording.render("user", question=" ".join(question.split()), facts=list(found))))
     return tuple(Message.model_validate({"role": role, "content": (TextPart(text=text),)}) for role, text in turns)

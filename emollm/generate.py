@@ -257,17 +257,19 @@ def _load(folder: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     """Model and tokenizer from a folder in transformers format; nothing is unpickled and no code of it is run."""
     transformers = import_transformers()
     import torch
+    from safetensors import SafetensorError
 
+    here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         with quiet():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **here)
+            model, info = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, use_safetensors=True, dtype="auto", output_loading_info=True, **here
             )
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="auto"
-            )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(f"{folder}: not a language model that can be loaded: {one_line(str(error))}") from error
+    if missing := sorted(info["missing_keys"]):  # transformers would go on with random numbers there
+        raise ModelError(f"{folder}: {len(missing)} weights are missing, {missing[0]} first; get the model again")
     if not tokenizer.chat_template:
         raise ModelError(f"{folder}: the tokenizer has no chat template; give an instruction-tuned model")
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer

@@ -24,7 +24,7 @@ class Decision(NamedTuple):
     """What the weights lead to."""
 
     outcome: str
-    """``answered``, ``answered_neutral``, or why not: ``unclear_close``, ``unclear_thin`` …"""
+    """``answered``, ``answered_neutral``, ``answered_unmeasured`` (no strength), or why not: ``unclear_close``, ``unclear_thin`` …"""
     label: str
     second: str
     intensity: float | None
@@ -284,10 +284,9 @@ class Writer:
             values |= {"score": _two(scores[label]), "second_score": _two(scores[second])}
         if self.decision.outcome == "unclear_thin":
             values["support"] = _two(self.weighing.support(label, self.settings))
-        if self.decision.outcome == "answered":
-            known = self.decision.intensity
-            band = "unknown" if known is None else strength(known).value
-            values |= {"strength": self._say(f"strength_{band}"), "value": "–" if known is None else _two(known)}
+        if self.decision.outcome == "answered" and self.decision.intensity is not None:
+            band = strength(self.decision.intensity)
+            values |= {"strength": self._say(f"strength_{band}"), "value": _two(self.decision.intensity)}
         return [self._say(self.decision.outcome, **values), self._say("caveat")]
 
 

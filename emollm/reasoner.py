@@ -122,7 +122,10 @@ def _decide(weighing: Weighing, settings: ReasonerSettings) -> Decision:
     if label == weighing.neutral:
         return Decision(outcome, label, second, weighing.movement)
     match = weighing.matches.get(label)
-    return Decision(outcome, label, second, match.intensity if match else None)
+    intensity = match.intensity if match else None
+    if outcome == "answered" and intensity is None:
+        outcome = "answered_unmeasured"
+    return Decision(outcome, label, second, intensity)
 
 
 def _provenance(observation: Observation, track: str | None) -> AnswerProvenance:

@@ -43,9 +43,9 @@ class ReasonerSettings(Settings):
     """Part of its weight with which an unmeasured unit counts in the norm."""
     min_score: Unit = 0.4
     """Below this score of the best label the answer is unclear."""
-    min_margin: Unit = 0.15
+    min_margin: Unit = 0.2
     """If the two best scores are closer than this the answer is unclear."""
-    min_support: Unit = 0.3
+    min_support: Unit = 0.4
     """Below this support of the best label there is too little evidence, however far the others are behind."""
     expression_weight: Unit = 0.5
     """Share of an expression network's probabilities in the final scores, where there are any."""

@@ -79,7 +79,8 @@ class Contestant:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            code = self._process.wait()
+            self._end()
+            code = self._process.returncode
             last = (self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no message"])[-1]
             raise EmollmError(f"{self.name} ended with code {code}: {last}; its whole log is {self._log}")
         said: dict[str, Any] = json.loads(line)
@@ -93,6 +94,9 @@ class Contestant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Ends the process."""
+        self._end()
+
+    def _end(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe
             pipe.close()

@@ -62,18 +62,17 @@ def verdicts(text: str, observation: Observation) -> list[Verdict]:
     return [claim.verdict for claim in check_text(text, Part.OBSERVATIONS, observation, "p1")]
 
 
+UNITS_OF_A_SMILE: dict[str, float | tuple[float, float]] = {
+    "AU01": 0.05, "AU02": (0.04, 0.04), "AU04": (0.02, 0.02), "AU05": (0.03, 0.03), "AU06": (0.55, 0.5),
+    "AU07": (0.2, 0.2), "AU09": (0.01, 0.01), "AU10": (0.35, 0.35), "AU12": (0.78, 0.45), "AU14": (0.12, 0.05),
+    "AU15": (0.01, 0.01), "AU16": (0.1, 0.1), "AU17": 0.04, "AU18": 0.03, "AU20": (0.08, 0.08), "AU22": 0.02,
+    "AU24": (0.02, 0.02), "AU25": 0.5, "AU26": 0.25, "AU27": 0.0, "AU28": 0.03, "AU34": 0.0, "AU43": (0.05, 0.05),
+}  # fmt: skip
+ANGLES_OF_A_SMILE = {"yaw": 23.0, "pitch": -3.0, "roll": 1.0, "gaze_yaw": -12.0, "gaze_pitch": 2.0}
 SMILE = seen(
-    *(
-        unit(code, value)
-        for code, value in {
-            "AU01": 0.05, "AU02": (0.04, 0.04), "AU04": (0.02, 0.02), "AU05": (0.03, 0.03), "AU06": (0.55, 0.5),
-            "AU07": (0.2, 0.2), "AU09": (0.01, 0.01), "AU10": (0.35, 0.35), "AU12": (0.78, 0.45), "AU14": (0.12, 0.05),
-            "AU15": (0.01, 0.01), "AU16": (0.1, 0.1), "AU17": 0.04, "AU18": 0.03, "AU20": (0.08, 0.08), "AU22": 0.02,
-            "AU24": (0.02, 0.02), "AU25": 0.5, "AU26": 0.25, "AU27": 0.0, "AU28": 0.03, "AU34": 0.0, "AU43": (0.05, 0.05),
-        }.items()
-    ),
-    *(angle(name, degrees) for name, degrees in {"yaw": 23.0, "pitch": -3.0, "roll": 1.0, "gaze_yaw": -12.0, "gaze_pitch": 2.0}.items()),
-)  # fmt: skip
+    *(unit(code, value) for code, value in UNITS_OF_A_SMILE.items()),
+    *(angle(name, degrees) for name, degrees in ANGLES_OF_A_SMILE.items()),
+)
 """A smile, stronger on the left, with raised cheeks and parted lips; head to the person's left, eyes to the right."""
 
 TRUE = (

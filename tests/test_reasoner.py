@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from emollm import facs
 from emollm.emotions import label_set
-from emollm.evidence import Faithfulness, check
+from emollm.errors import ConfigError, DataError
+from emollm.evidence import Evidence, Faithfulness, check
 from emollm.lexicon import sentences
-from emollm.reasoner import reason
+from emollm.prompts import prompt
+from emollm.reasoner import ReasonerSettings, reason
 from emollm.types import (
     Answer,
     Box,
+    Claim,
     Cue,
     CueKind,
     Face,
@@ -27,6 +30,7 @@ from emollm.types import (
     Track,
     Verdict,
 )
+from emollm.weighing import weigh
 
 BASIC = label_set("basic8")
 SETS = ("basic8", "canonical9", "raer", "c-expr-db", "mafw", "merr", "goemotions")
@@ -142,7 +146,6 @@ def prove(seed: int) -> None:
     answer = reason(observation, labels)
     for one in everyone(answer):
         assert one.rationale is not None
-        assert one.claims == check(one.rationale, observation, one.track)
         assert not [claim for claim in one.claims if claim.verdict is Verdict.CONTRADICTED]
         assert sum(entry.score for entry in one.labels) == pytest.approx(1)
         assert sorted(entry.label for entry in one.labels) == sorted(labels.labels)
@@ -156,21 +159,31 @@ def prove(seed: int) -> None:
             for claim in one.claims
             if claim.part is Part.OBSERVATIONS and claim.verdict is Verdict.SUPPORTED and claim.cues
         ]
+        for code in re.findall(r"AU\d\d", told):
+            assert any(code in text for text in backed), code
         for start, end in sentences(told):
             assert any(text in told[start:end] for text in backed), told[start:end]
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_nothing_is_asserted_that_was_not_measured(seed: int) -> None:
     prove(seed)
 
 
 @pytest.mark.slow
-@settings(max_examples=20000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_nothing_is_asserted_that_was_not_measured_on_many_more(seed: int) -> None:
     prove(seed)
+
+
+def test_the_claims_are_those_of_the_finished_text() -> None:
+    for seed in range(50):
+        observation = random_observation(seed)
+        for one in everyone(reason(observation, BASIC)):
+            assert one.rationale is not None
+            assert one.claims == check(one.rationale, observation, one.track)
 
 
 @settings(max_examples=100, deadline=None)
@@ -183,7 +196,8 @@ def test_the_order_of_the_cues_changes_nothing(seed: int) -> None:
 
 
 def test_claims_lose_support_against_another_face() -> None:
-    own, other = [], []
+    own: list[Claim] = []
+    other: list[Claim] = []
     for seed in range(300):
         observation, stranger = random_observation(seed), random_observation(seed + 10_000)
         answer = reason(observation, BASIC)
@@ -212,3 +226,224 @@ def test_textbook_faces_get_their_label(units: dict[str, float], label: str) -> 
     assert answer.labels[0].label == label
     if units:
         assert reason(seen(*(unit(code, strength) for code, strength in units.items())), BASIC).label == label
+
+
+def test_a_smile_on_one_side_with_a_tuck_is_a_candidate_for_contempt() -> None:
+    answer = reason(seen(unit("AU12", 0, sides=(0.5, 0.05)), unit("AU14", 0, sides=(0.4, 0.02))), BASIC)
+    assert answer.label == "contempt"
+    assert answer.rationale is not None
+    assert "left side" in answer.rationale.observations
+    assert "EMFACS" in answer.rationale.interpretation
+
+
+def test_a_smile_on_both_sides_is_no_sign_of_contempt() -> None:
+    answer = reason(seen(unit("AU12", 0, sides=(0.5, 0.45)), unit("AU14", 0, sides=(0.4, 0.4))), BASIC)
+    assert {entry.label: entry.score for entry in answer.labels}["contempt"] == 0
+
+
+def test_a_lone_lowered_brow_is_unclear_and_names_the_two_nearest() -> None:
+    answer = reason(face(AU04=0.5), BASIC)
+    assert (answer.status, answer.label, answer.intensity) == ("abstained", None, None)
+    assert answer.rationale is not None
+    assert answer.rationale.conclusion.startswith("Unclear")
+    for entry in answer.labels[:2]:
+        assert entry.label in answer.rationale.conclusion
+
+
+def test_two_expressions_of_equal_weight_are_too_close_to_call() -> None:
+    answer = reason(face(AU04=0.9, AU07=0.9, AU24=0.9, AU09=0.9, AU10=0.9, AU17=0.9), BASIC)
+    assert answer.label is None
+    assert answer.rationale is not None
+    assert "too close to call" in answer.rationale.conclusion
+
+
+def test_an_open_mouth_alone_is_no_expression() -> None:
+    answer = reason(face(AU25=0.8, AU26=0.8), BASIC)
+    assert answer.label is None
+    assert answer.rationale is not None
+    assert "Talking alone" in answer.rationale.interpretation
+
+
+def test_movement_that_no_prior_lists_is_told_but_has_no_label() -> None:
+    answer = reason(face(AU18=0.8), BASIC)
+    assert answer.label is None
+    assert answer.rationale is not None
+    assert "AU18 0.80" in answer.rationale.observations
+    assert "not part of any prior" in answer.rationale.interpretation
+
+
+def test_closed_eyes_gaze_and_head_pose_change_no_score() -> None:
+    plain = reason(face(AU06=0.6, AU12=0.8, AU25=0.5), BASIC)
+    cues = face(AU06=0.6, AU12=0.8, AU25=0.5, AU43=0.9).cues
+    posed = reason(seen(*cues, angle("yaw", -30), angle("gaze_pitch", -20)), BASIC)
+    assert posed.labels == plain.labels
+    assert posed.rationale is not None
+    assert "(yaw -30°)" in posed.rationale.observations
+    assert "(gaze pitch -20°)" in posed.rationale.observations
+
+
+def test_without_a_face_nothing_is_said() -> None:
+    answer = reason(seen(tracks=(), missing=(Missing(stream="face", reason="no face found"),)), BASIC)
+    assert (answer.status, answer.label, answer.track, answer.claims) == ("abstained", None, None, ())
+    assert answer.missing[0].stream == "face"
+    assert answer.rationale is not None
+    assert "not visible" in answer.rationale.conclusion
+    assert answer.rationale.observations == ""
+
+
+def test_a_face_without_units_is_unclear_not_neutral() -> None:
+    answer = reason(seen(angle("yaw", 3.0)), BASIC)
+    assert answer.label is None
+    assert answer.rationale is not None
+    assert "No action units were measured" in answer.rationale.interpretation
+
+
+def test_few_units_at_rest_are_not_yet_neutral() -> None:
+    assert reason(seen(unit("AU12", 0.0)), BASIC).label is None
+
+
+def test_unreliable_and_missing_units_do_not_count_as_absent() -> None:
+    surprise = {"AU01": 0.5, "AU02": 0.5, "AU25": 0.5, "AU26": 0.5}
+    low = unit("AU05", 0.0)
+    assert not low.reliable
+    without = [unit(code, strength) for code, strength in surprise.items()]
+
+    def score(*cues: Cue) -> float:
+        return {entry.label: entry.score for entry in reason(seen(*cues), BASIC).labels}["surprise"]
+
+    assert score(*without, low) == score(*without)
+    assert score(*without, low.model_copy(update={"reliable": True})) < score(*without)
+
+
+def test_a_contradicting_unit_lowers_the_support_and_is_named() -> None:
+    def support(observation: Observation) -> float:
+        return weigh(Evidence(observation.of("p1")), BASIC, 1.0, ReasonerSettings()).matches["sadness"].support
+
+    sad = {"AU01": 0.5, "AU04": 0.5, "AU15": 0.5}
+    assert support(face(**sad, AU12=0.5)) == pytest.approx(support(face(**sad)) - 0.25)
+    answer = reason(face(**sad, AU12=0.5), BASIC)
+    assert answer.rationale is not None
+    assert "AU12 0.50 speaks against sadness" in answer.rationale.interpretation
+
+
+def test_the_most_prominent_person_is_the_answer_and_the_others_follow() -> None:
+    small, large = person("p1", prominence=0.3), person("p2", prominence=0.7)
+    smile = [unit(code, 0.8, track="p2") for code in ("AU06", "AU12", "AU25")]
+    frown = [unit(code, 0.8, track="p1") for code in ("AU04", "AU07", "AU24")]
+    both = seen(*smile, *frown, tracks=(small, large))
+    answer = reason(both, BASIC)
+    assert (answer.track, answer.label) == ("p2", "happiness")
+    assert [(one.track, one.label) for one in answer.people] == [("p1", "anger")]
+    chosen = reason(both, BASIC, track="p1")
+    assert (chosen.track, chosen.label, chosen.people[0].track) == ("p1", "anger", "p2")
+
+
+def test_an_unknown_person_is_refused() -> None:
+    with pytest.raises(DataError, match="unknown track 'p3'"):
+        reason(face(), BASIC, track="p3")
+
+
+def test_an_unknown_prior_is_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown prior"):
+        reason(face(), BASIC, ReasonerSettings(priors=("ekman",)))
+
+
+@pytest.mark.parametrize(
+    ("track", "cues", "words"),
+    [
+        (person(size=25.0), (), "25 pixels"),
+        (person(confidence=0.4), (), "confidence of only 0.40"),
+        (person(), (angle("yaw", 60.0),), "head turn of 60°"),
+    ],
+)
+def test_a_poor_view_is_said_and_lowers_the_certainty(track: Track, cues: tuple[Cue, ...], words: str) -> None:
+    smile = [unit(code, 0.8) for code in ("AU06", "AU12", "AU25")]
+    good = reason(seen(*smile), BASIC)
+    poor = reason(seen(*smile, *cues, tracks=(track,)), BASIC)
+    assert poor.rationale is not None
+    assert words in poor.rationale.interpretation
+    assert poor.labels[0].score < good.labels[0].score
+
+
+def test_labels_without_a_prior_have_no_score_and_are_named() -> None:
+    answer = reason(face(AU06=0.6, AU12=0.8, AU25=0.5), label_set("raer"))
+    scores = {entry.label: entry.score for entry in answer.labels}
+    assert answer.label == "enjoyment"
+    assert scores["confusion"] == scores["fatigue"] == scores["distraction"] == 0
+    assert answer.rationale is not None
+    assert "confusion, fatigue and distraction" in answer.rationale.interpretation
+    assert "borrows the prior of happiness" in answer.rationale.interpretation
+
+
+def test_a_milder_word_does_not_share_the_prior_of_a_label_of_the_same_set() -> None:
+    scores = {
+        entry.label: entry.score
+        for entry in reason(face(AU01=0.5, AU04=0.5, AU20=0.5, AU25=0.5), label_set("mafw")).labels
+    }
+    assert scores["fear"] > 0
+    assert scores["anxiety"] == 0
+
+
+def test_compound_labels_use_the_compound_prior() -> None:
+    answer = reason(face(AU01=0.6, AU02=0.6, AU12=0.6, AU25=0.6), label_set("c-expr-db"))
+    assert answer.labels[0].label == "happily surprised"
+
+
+def test_probabilities_of_an_expression_network_are_blended_and_worded_as_such() -> None:
+    smile = [unit(code, 0.8) for code in ("AU06", "AU12", "AU25")]
+    answer = reason(seen(*smile, expression("happy", 0.3), expression("surprise", 0.7)), BASIC)
+    assert answer.rationale is not None
+    assert "gives surprise a probability of 0.70" in answer.rationale.observations
+    scores = {entry.label: entry.score for entry in answer.labels}
+    units_only = {entry.label: entry.score for entry in reason(seen(*smile), BASIC).labels}
+    assert scores["surprise"] == pytest.approx(0.5 * units_only["surprise"] + 0.5 * 0.7)
+
+
+def test_expression_probabilities_alone_give_a_label_without_strength() -> None:
+    answer = reason(seen(expression("happiness", 0.9), expression("neutral", 0.1)), BASIC)
+    assert (answer.label, answer.intensity) == ("happiness", None)
+
+
+def test_a_unit_given_as_probability_is_named_without_strength() -> None:
+    cues = [unit(code, 0.9, scale=Scale.PROBABILITY) for code in ("AU06", "AU12", "AU25")]
+    answer = reason(seen(*cues), BASIC)
+    assert (answer.label, answer.intensity) == ("happiness", None)
+    assert answer.rationale is not None
+    assert "AU12 probability 0.90" in answer.rationale.observations
+    assert "of unknown strength" in answer.rationale.conclusion
+    assert not {"broad", "slightly", "strongly", "far"} & set(answer.rationale.observations.split())
+
+
+def test_intensity_follows_the_supporting_units() -> None:
+    answer = reason(face(AU06=0.6, AU12=0.8, AU25=0.5), BASIC)
+    assert answer.intensity == pytest.approx((0.8 + 0.5 + 0.5 * 0.6) / 2.5)
+    assert (answer.valence, answer.arousal) == (None, None)
+
+
+def test_a_smile_without_raised_cheeks_is_said_with_care() -> None:
+    answer = reason(face(AU12=0.8, AU25=0.5), BASIC)
+    assert answer.rationale is not None
+    assert "AU06 was not clearly present" in answer.rationale.interpretation
+    assert "an expression is not a feeling" in answer.rationale.interpretation
+
+
+def test_the_text_is_stable_and_the_seed_varies_it() -> None:
+    smile = face(AU06=0.6, AU12=0.8, AU25=0.5)
+    assert reason(smile, BASIC) == reason(smile, BASIC)
+    texts = {reason(smile, BASIC, ReasonerSettings(seed=seed)).text for seed in range(12)}
+    assert len(texts) > 3
+
+
+def test_provenance_names_the_prompt_and_the_backends() -> None:
+    answer = reason(face(), BASIC)
+    assert answer.provenance.model.startswith("reasoner@")
+    assert answer.provenance.prompt == "reasoner/rationale@1"
+    assert answer.provenance.cues == ("mesh-head@1",)
+    assert Answer.from_json(answer.to_json()) == answer
+
+
+def test_no_wording_speaks_of_gender_or_of_who_a_person_is() -> None:
+    words = {"he", "she", "his", "her", "him", "man", "woman", "boy", "girl", "male", "female", "young", "old", "race"}
+    for id in ("reasoner/rationale", "reasoner/units"):
+        for text in prompt(id).blocks.values():
+            assert not words & set(re.findall(r"[a-z]+", text.lower()))

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -28,6 +27,9 @@ from emollm.perception.shape import mean_shape
 from emollm.train.au_faces import Pairs, ferplus_pairs, photo_pairs, read_ferplus
 
 _NEUTRAL = 0  # column of FER+ votes
+_LEAST_RANGE = 0.2
+_DEAD_SPREAD = 0.005
+"""Standard deviation of the teacher under which a unit is no unit: it never moves."""
 
 
 class Recipe(config.Settings):
@@ -101,8 +103,7 @@ def main(arguments: list[str]) -> None:
     }
     net, centre, scale = fit(data["train"], data["valid"], recipe)
     rows = table(net, centre, scale, data)
-    neutral = _neutral_faces(recipe.ferplus, tiles["train"])
-    _write(recipe, net, centre, scale, mean, np.median(tiles["train"].targets[neutral], axis=0), rows)
+    _write(recipe, net, centre, scale, mean, _range(recipe.ferplus, tiles["train"]), rows)
     print(_markdown(rows))
 
 
@@ -176,6 +177,8 @@ def table(net: nn.Sequential, centre: Tensor, scale: Tensor, data: dict[str, Spl
         (ours, theirs), (ours_test, theirs_test) = ((a.get(code), b.get(code)) for a, b in sides.values())
         if ours is None or theirs is None or ours_test is None or theirs_test is None:
             continue
+        if theirs.std() < _DEAD_SPREAD:
+            continue
         rows.append(
             Row(
                 code,
@@ -213,15 +216,28 @@ def _join(one: Split, two: Split) -> Split:
     return Split(torch.cat([one.inputs, two.inputs]), torch.cat([one.targets, two.targets]))
 
 
-def _neutral_faces(file: Path, pairs: Pairs) -> NDArray[np.bool_]:
-    """Which pairs show a face that most annotators called neutral."""
+def _range(file: Path, pairs: Pairs) -> tuple[Array, Array]:
+    """Blendshapes (52,) at which a unit starts and at which it is full.
+
+    It starts above what nine in ten neutral faces show (neutral by most annotators), and is full at what one face in a hundred
+    exceeds, or a fifth above the start.
+    """
     _, votes = read_ferplus(file, "train")
     chosen = votes[pairs.source]
-    return (chosen.argmax(1) == _NEUTRAL) & (chosen[:, _NEUTRAL] > chosen.sum(1) / 2)
+    neutral = (chosen.argmax(1) == _NEUTRAL) & (chosen[:, _NEUTRAL] > chosen.sum(1) / 2)
+    low = np.percentile(pairs.targets[neutral], 90, axis=0)
+    high = np.maximum(np.percentile(pairs.targets, 99, axis=0), low + _LEAST_RANGE)
+    return low.astype(np.float32), high.astype(np.float32)
 
 
 def _write(
-    recipe: Recipe, net: nn.Sequential, centre: Tensor, scale: Tensor, mean: Array, neutral: Array, rows: list[Row]
+    recipe: Recipe,
+    net: nn.Sequential,
+    centre: Tensor,
+    scale: Tensor,
+    mean: Array,
+    span: tuple[Array, Array],
+    rows: list[Row],
 ) -> None:
     """Weights as safetensors: matrices in half precision, the rest in single."""
     from safetensors.torch import save
@@ -231,7 +247,8 @@ def _write(
         "centre": centre,
         "scale": scale,
         "mean": torch.from_numpy(mean),
-        "neutral": torch.from_numpy(neutral).float(),
+        "low": torch.from_numpy(span[0]),
+        "high": torch.from_numpy(span[1]),
     }
     for k, layer in enumerate(layers):
         tensors |= {f"weight.{k}": layer.weight.detach().half(), f"bias.{k}": layer.bias.detach()}

@@ -29,8 +29,10 @@ class FaceMeter(Protocol):
     source: Source
     unreliable: frozenset[str]
     """Units whose absence is no evidence, by code."""
-    neutral: Array
-    """(52,): what it gives for a neutral face; intensities count from there."""
+    low: Array
+    """(52,): what nine in ten neutral faces stay below; intensity is 0 up to there."""
+    high: Array
+    """(52,): what one face in a hundred exceeds; intensity is 1 from there."""
     shapes: frozenset[str]
     """Blendshapes it measures; units that need others are missing."""
 

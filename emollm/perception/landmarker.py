@@ -76,7 +76,8 @@ class LandmarkerMeter:
 
     def __init__(self, landmarker: FaceLandmarker) -> None:
         self._landmarker = landmarker
-        self.neutral = pretrained().neutral
+        head = pretrained()
+        self.low, self.high = head.low, head.high
 
     def __call__(self, pixels: Pixels, detection: Detection) -> Reading:
         """Mesh and blendshapes of a detected face."""

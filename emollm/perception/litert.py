@@ -1,7 +1,10 @@
 """One TensorFlow Lite model on LiteRT: arrays in, arrays out."""
 
+import os
 import struct
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,8 @@ class Net:
             if taps:
                 data = with_outputs(data, taps)
             self._interpreter: Any = Interpreter(model_content=data, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with _without_greeting():
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, struct.error) as error:
             raise ModelError(f"{name}: not a model that LiteRT can run: {str(error).splitlines()[0]}") from error
         self._input = self._interpreter.get_input_details()[0]["index"]
@@ -59,6 +63,24 @@ class Net:
         self._interpreter.set_tensor(self._input, x)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+@contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Keeps LiteRT's line "Created TensorFlow Lite XNNPACK delegate" out of standard error; it has no switch for it.
+
+    The library writes to the file descriptor itself, so that is turned away for the moment; errors come as exceptions.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def with_outputs(model: bytes, tensors: Sequence[int]) -> bytes:

@@ -67,7 +67,8 @@ class Head:
                 names = json.loads(file.metadata()["names"])
                 tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
             self.mean: Array = tensors["mean"]
-            self.neutral: Array = tensors["neutral"]
+            self.low: Array = tensors["low"]
+            self.high: Array = tensors["high"]
             self._centre, self._scale = tensors["centre"], tensors["scale"]
             self._layers = [(tensors[f"weight.{k}"], tensors[f"bias.{k}"]) for k in range(3)]
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
@@ -97,7 +98,7 @@ class HeadMeter:
     def __init__(self, mesh: LightMesh, head: Head) -> None:
         self._mesh = mesh
         self._head = head
-        self.neutral = head.neutral
+        self.low, self.high = head.low, head.high
 
     def __call__(self, pixels: Pixels, detection: Detection) -> Reading:
         """Mesh and blendshapes of a detected face."""

@@ -132,7 +132,9 @@ class PhotoPerception:
     def _units(self, person: Person, track: str, hidden: set[Region]) -> Iterator[Cue | Missing]:
         shapes = person.reading.blendshapes
         raw = units_from_blendshapes(_named(shapes, self._meter.shapes))
-        units = units_from_blendshapes(_named(above_neutral(shapes, self._meter.neutral), self._meter.shapes))
+        units = units_from_blendshapes(
+            _named(intensities(shapes, self._meter.low, self._meter.high), self._meter.shapes)
+        )
         for code, unit in units.items():
             if UNITS[code].region in hidden:
                 yield Missing(stream=code, reason="this part of the face lies outside of the picture", track=track)
@@ -200,9 +202,9 @@ def open_photo_perception(settings: PerceptionSettings) -> PhotoPerception:
     return PhotoPerception(settings)
 
 
-def above_neutral(shapes: Array, neutral: Array) -> Array:
-    """Blendshapes (52,) as the way from a neutral face (52,) to the extreme: 0 at or below neutral, 1 stays 1."""
-    return np.clip((shapes - neutral) / np.maximum(1 - neutral, 1e-6), 0, 1)
+def intensities(shapes: Array, low: Array, high: Array) -> Array:
+    """Blendshapes (52,) on the scale of intensity: 0 up to ``low`` (52,), 1 from ``high`` (52,), straight between."""
+    return np.clip((shapes - low) / (high - low), 0, 1)
 
 
 def _named(shapes: Array, measured: frozenset[str]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from emollm.errors import ConfigError, MediaError
 from emollm.facs import UNITS, Region
 from emollm.media.images import Picture, read_image
 from emollm.perception import observe
-from emollm.perception.photo import PhotoPerception, above_neutral, choose_meter, open_photo_perception
+from emollm.perception.photo import PhotoPerception, choose_meter, intensities, open_photo_perception
 from emollm.perception.settings import PerceptionSettings
 from emollm.types import Clip, Cue, CueKind, MediaInfo, Observation, Scale
 
@@ -179,6 +179,6 @@ def test_auto_takes_our_head_where_the_bundle_cannot_be_had(tmp_path: Path, monk
     assert choose_meter("face-landmarker") == "face-landmarker"
 
 
-def test_intensity_counts_from_the_neutral_face() -> None:
-    shapes, neutral = np.array([0.1, 0.3, 0.65, 1.0]), np.array([0.3, 0.3, 0.3, 0.3])
-    np.testing.assert_allclose(above_neutral(shapes, neutral), [0, 0, 0.5, 1])
+def test_intensity_runs_from_neutral_to_the_strongest_faces() -> None:
+    shapes, low, high = np.array([0.1, 0.3, 0.5, 0.9]), np.full(4, 0.3), np.full(4, 0.7)
+    np.testing.assert_allclose(intensities(shapes, low, high), [0, 0, 0.5, 1])
