@@ -43,6 +43,7 @@ def converted(name: str) -> Path:
 
 def _replacing_folder(file: Path, folder: Path) -> None:
     """Converts beside ``folder`` and renames, so that a half-written folder never has the name."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         _convert(file, unfinished)

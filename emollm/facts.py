@@ -37,7 +37,10 @@ def facts(question: str, answer: Answer, observation: Observation, most: int = 5
         Empty if nothing that bears on it was measured.
     """
     cues = _measured(observation, answer.track)
-    if asked := _topics(question):
+    asked = _topics(question)
+    if phrases(prompt(PROMPT).render("gaps")).search(question) and observation.missing_for(answer.track):
+        found = [*_missing(asked or None, answer, observation)]
+    elif asked:
         found = [*_of_topic(asked, cues)] or [*_missing(asked, answer, observation)]
     else:
         found = [*_of_emotion(named_emotion(question, answer), answer, cues)]
@@ -84,7 +87,7 @@ def _topics(question: str) -> tuple[str, ...]:
     names: list[str] = []
     for line in prompt(PROMPT).render("topics").splitlines():
         words, _, cues = line.partition(":")
-        if phrases("\n".join(words.split())).search(question):
+        if phrases("\n".join(words.split()).replace("_", " ")).search(question):
             names += cues.split()
     return tuple(dict.fromkeys(names))
 
@@ -127,10 +130,10 @@ def _of_emotion(emotion: str | None, answer: Answer, cues: dict[str, Cue]) -> It
         yield from [text for name in ("AU12", "AU04") if name in cues and (text := sentence(cues[name])) is not None]
 
 
-def _missing(names: Sequence[str], answer: Answer, observation: Observation) -> Iterator[str]:
-    """What was asked for and could not be measured."""
+def _missing(names: Sequence[str] | None, answer: Answer, observation: Observation) -> Iterator[str]:
+    """What of these, or at all, could not be measured."""
     for gap in observation.missing_for(answer.track):
-        if gap.stream in {*names, *(name.partition("_")[0] for name in names)}:
+        if names is None or gap.stream in {*names, *(name.partition("_")[0] for name in names)}:
             stream = UNITS[gap.stream].name if gap.stream in UNITS else gap.stream
             yield prompt(PROMPT).render("unmeasured", stream=stream, reason=quoted(gap.reason, 80))
 

@@ -8,7 +8,7 @@ For each label with a prototype (core and variant units, :func:`emollm.facs.prio
 Presence is soft: 0 at an intensity of .1, 1 from .5; for a probability 0 at .25, 1 from .75. The norm is the same sum at
 full presence; a unit that was not measured, or reads low where the backend under-reports it, counts there with a part of
 its weight (``unknown``): it is neither absent nor free. Neutral is the lack of movement. A label without a prototype has
-score 0. Core 1, variant 1/2 and the contradictions follow docs/evidence.md; none of the constants is fitted to data.
+score 0. Core 1, variant 1/2 and the contradictions follow docs/evidence.md; none of the constants was fitted by a search.
 """
 
 from dataclasses import dataclass, field

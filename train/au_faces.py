@@ -128,7 +128,10 @@ def _collect(jobs: Sequence[tuple[str, str, int, Any, int]], out: Path, workers:
     missed = 0
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         for found, lost in tqdm(
-            pool.imap(_pairs_of, jobs, chunksize=16), total=len(jobs), desc=out.stem, mininterval=5
+            pool.imap(_pairs_of, jobs, chunksize=16 if len(jobs) > 1000 else 1),
+            total=len(jobs),
+            desc=out.stem,
+            mininterval=5,
         ):
             rows += found
             missed += lost

@@ -63,6 +63,10 @@ class Recipe(config.Settings):
     """Weight decay."""
     dropout: float = 0.2
     """Share of inputs dropped."""
+    features: bool = True
+    """Whether the head reads the nets' feature maps beside the points; false only to measure what they bring."""
+    write: bool = True
+    """Whether the weights are written to ``out``; false for a measurement."""
     seed: int = 0
     """Of initial weights, order and dropout."""
 
@@ -97,14 +101,18 @@ def main(arguments: list[str]) -> None:
     }
     mean = mean_shape(np.concatenate([tiles["train"].points[::20], photos["train"].points[::20]]))
     data = {
-        "train": _join(_split(tiles["train"], mean), _split(photos["train"], mean)),
-        "valid": _split(tiles["valid"], mean),
-        "test": _split(photos["test"], mean),
+        "train": _join(_split(tiles["train"], mean, recipe), _split(photos["train"], mean, recipe)),
+        "valid": _split(tiles["valid"], mean, recipe),
+        "test": _split(photos["test"], mean, recipe),
     }
     net, centre, scale = fit(data["train"], data["valid"], recipe)
     rows = table(net, centre, scale, data)
-    _write(recipe, net, centre, scale, mean, _range(recipe.ferplus, tiles["train"]), rows)
+    if recipe.write:
+        _write(recipe, net, centre, scale, mean, _range(recipe.ferplus, tiles["train"]), rows)
     print(_markdown(rows))
+    print(
+        f"mean r: FER+ valid {np.mean([row.valid for row in rows]):.3f}, photos {np.mean([row.test for row in rows]):.3f}"
+    )
 
 
 def fit(train: Split, valid: Split, recipe: Recipe) -> tuple[nn.Sequential, Tensor, Tensor]:
@@ -204,9 +212,10 @@ def _pearson(a: Array, b: Array) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _split(pairs: Pairs, mean: Array) -> Split:
+def _split(pairs: Pairs, mean: Array, recipe: Recipe) -> Split:
+    seen = float(recipe.features)
     rows = [
-        head_input(points, features.astype(np.float32), mean)
+        head_input(points, features.astype(np.float32) * seen, mean)
         for points, features in zip(pairs.points, pairs.features, strict=True)
     ]
     return Split(torch.from_numpy(np.array(rows)), torch.from_numpy(pairs.targets))

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 
 from emollm.facs import UNITS, strength
-from emollm.types import Answer, Claim, Cue, CueKind, Observation, Part, Scale, Verdict
+from emollm.types import Answer, Claim, Cue, CueKind, Missing, Observation, Part, Scale, Verdict
 
 _WIDTH = 100
 _BAR = 20
@@ -23,7 +23,7 @@ def observation_text(observation: Observation, limit: int = 12) -> str:
         lines += _cues(observation, track.id, limit)
     if not observation.tracks:
         lines += _cues(observation, None, limit)
-    lines += _missing(observation)
+    lines += _missing(observation.missing)
     return "\n".join(lines) + "\n"
 
 
@@ -44,6 +44,7 @@ def answer_text(answer: Answer, observation: Observation | None = None) -> str:
             f"    {MARKS[claim.verdict]} {textwrap.shorten(claim.text, 62)}  ({claim.reason})"
             for claim in answer.claims
         ]
+    lines += _missing(answer.missing)
     for follow_up in answer.follow_ups:
         lines += ["", f"  Q: {follow_up.question}", *_wrapped(f"A: {follow_up.text}", "  ")]
         if follow_up.claims:
@@ -89,9 +90,9 @@ def _cues(observation: Observation, track: str | None, limit: int) -> Iterator[s
         yield f"    {', '.join(angles)}"
 
 
-def _missing(observation: Observation) -> Iterator[str]:
+def _missing(gaps: tuple[Missing, ...]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
-    for gap in observation.missing:
+    for gap in gaps:
         reasons.setdefault(gap.reason, []).append(
             _number(gap.stream) if gap.track is None else f"{gap.track} {gap.stream}"
         )

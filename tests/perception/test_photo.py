@@ -74,7 +74,12 @@ def test_five_people_are_found_apart_and_in_order_of_prominence(group_observatio
     shares = [track.prominence for track in group_observation.tracks]
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(1, abs=0.01)
-    centres = np.array([[t.faces[0].box.x + t.faces[0].box.width / 2, t.faces[0].box.y + t.faces[0].box.height / 2] for t in group_observation.tracks])  # fmt: skip
+    centres = np.array(
+        [
+            [t.faces[0].box.x + t.faces[0].box.width / 2, t.faces[0].box.y + t.faces[0].box.height / 2]
+            for t in group_observation.tracks
+        ]
+    )
     distances = np.linalg.norm(centres[:, None] - centres[None], axis=2) + np.eye(5) * 1e9
     assert distances.min() > 60
 
@@ -107,7 +112,17 @@ def test_positions_are_pixels_of_the_file_even_if_it_was_reduced(astronaut_pictu
     np.testing.assert_allclose(a.landmarks[1], b.landmarks[1], atol=6)
 
 
-@pytest.mark.parametrize("pixels", [np.zeros((1, 1, 3), np.uint8), np.zeros((300, 200, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8), np.random.default_rng(0).integers(0, 255, (200, 300, 3), dtype=np.uint8), np.zeros((1, 900, 3), np.uint8)], ids=["1x1", "black", "white", "noise", "line"])  # fmt: skip
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((1, 1, 3), np.uint8),
+        np.zeros((300, 200, 3), np.uint8),
+        np.full((64, 64, 3), 255, np.uint8),
+        np.random.default_rng(0).integers(0, 255, (200, 300, 3), dtype=np.uint8),
+        np.zeros((1, 900, 3), np.uint8),
+    ],
+    ids=["1x1", "black", "white", "noise", "line"],
+)
 def test_a_picture_without_a_face_says_so(pixels: np.ndarray) -> None:
     observation = measure(pixels)
     assert observation.tracks == ()
@@ -154,7 +169,9 @@ def test_the_same_photo_gives_the_same_observation(astronaut: Path, astronaut_ob
     assert again == astronaut_observation
 
 
-def test_an_unreadable_photo_is_refused_before_a_model_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_an_unreadable_photo_is_refused_before_a_model_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path / "empty"))
     monkeypatch.setenv("EMOLLM_OFFLINE", "1")
     (tmp_path / "broken.jpg").write_bytes(b"")
