@@ -50,14 +50,18 @@ def main() -> None:
 def resolve(build: list[str]) -> dict[str, dict[str, Any]]:
     """Metadata of every package that pip would install into an empty environment, by canonical name."""
     print(f"lock: resolving emollm[{','.join(EXTRAS)}]", flush=True)
-    index = ["--extra-index-url", os.environ["TORCH_INDEX"]] if os.environ.get("TORCH_INDEX") else []
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        options = ["-qq", "--dry-run", "--ignore-installed", "--report", str(report)]
-        wanted = [f"{ROOT}[{','.join(EXTRAS)}]", *build]
-        done = subprocess.run([sys.executable, "-m", "pip", "install", *options, *index, *wanted], check=False)
+        options = ["--dry-run", "--ignore-installed", "--report", str(report)]
+        command = [sys.executable, "-m", "pip", "install", *options, f"{ROOT}[{','.join(EXTRAS)}]", *build]
+        done = subprocess.run([*command, "-qqq"], check=False)
+        if done.returncode and (index := os.environ.get("TORCH_INDEX")):
+            print(f"lock: the package index alone does not do; trying {index} as well", flush=True)
+            done = subprocess.run([*command, "-qq", "--extra-index-url", index], check=False)
         if done.returncode:
-            raise SystemExit("lock: pip found no versions that fit together (see above)")
+            raise SystemExit(
+                "lock: pip found no versions that fit together; name PyTorch's CPU index: TORCH_INDEX=https://…"
+            )
         items = json.loads(report.read_text(encoding="utf-8"))["install"]
     return {canonicalize_name(item["metadata"]["name"]): item["metadata"] for item in items}
 

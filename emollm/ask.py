@@ -168,12 +168,16 @@ def _tidy(text: str) -> str:
 
 
 def _backed(text: str, found: Sequence[str], answer: Answer, observation: Observation) -> str:
-    """The reply, if nothing contradicts it; else its sentences that are supported; the facts where there are none."""
+    """The reply, if nothing contradicts it; else its sentences that are supported; the facts where there are none.
+
+    The first fact is the answer proper, so it takes the place of a first sentence that is dropped.
+    """
     parts = [text[start:end] for start, end in sentences(text)]
     verdicts = [{claim.verdict for claim in claims(part, answer, observation)} for part in parts]
     if any(Verdict.CONTRADICTED in one for one in verdicts):
         whole = zip(parts, verdicts, strict=True)
-        parts = [part for part, one in whole if Verdict.SUPPORTED in one and Verdict.CONTRADICTED not in one]
+        kept = [part for part, one in whole if Verdict.SUPPORTED in one and Verdict.CONTRADICTED not in one]
+        parts = kept if not kept or kept[0] == parts[0] or found[0] in kept else [found[0], *kept]
     left = " ".join(parts)
     held = {claim.verdict for claim in claims(left, answer, observation)}
     if Verdict.SUPPORTED in held and Verdict.CONTRADICTED not in held:

@@ -119,7 +119,7 @@ def _of_emotion(emotion: str | None, answer: Answer, cues: dict[str, Cue]) -> It
     label = canonical(answer.label, answer.label_set) or answer.label
     other = emotion if emotion != label else None
     yield prompt(PROMPT).render("looks", label=label, other=other)
-    if other in priors().emotions:
+    if other is not None and other in priors().emotions:
         core = [cues[name] for name in priors().emotions[other].core if name in cues]
         lacking = (sentence(cue) for cue in core if not _is_seen(cue))
         yield from [text for text in lacking if text is not None][:1]

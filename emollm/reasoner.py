@@ -42,7 +42,7 @@ def reason(
     if track is not None and track not in ids:
         raise DataError(f"{observation.id}: {unknown_name('track', track, ids)}")
     if not ids:
-        return _no_face(observation, labels)
+        return _answer(observation, None, labels, settings) if observation.cues else _no_face(observation, labels)
     chosen = track or ids[0]
     people = {person.id: person for person in observation.tracks}
     answers = {id: _answer(observation, people[id], labels, settings) for id in ids}
@@ -65,8 +65,10 @@ def _no_face(observation: Observation, labels: LabelSet) -> Answer:
     )
 
 
-def _answer(observation: Observation, person: Track, labels: LabelSet, settings: ReasonerSettings) -> Answer:
-    evidence = Evidence(observation.of(person.id))
+def _answer(observation: Observation, person: Track | None, labels: LabelSet, settings: ReasonerSettings) -> Answer:
+    """The answer for one person, or for cues without a place: a table of measurements need not say where the face is."""
+    track = person.id if person is not None else None
+    evidence = Evidence(observation.of(track))
     doubts = _doubts(person, evidence, settings)
     weighing = weigh(evidence, labels, (1 - settings.doubt) ** len(doubts), settings)
     decision = _decide(weighing, settings)
@@ -74,33 +76,33 @@ def _answer(observation: Observation, person: Track, labels: LabelSet, settings:
     answered = decision.outcome.startswith("answered")
     return Answer(
         id=observation.id,
-        track=person.id,
+        track=track,
         status="answered" if answered else "abstained",
         label=decision.label if answered else None,
         label_set=labels.id,
         labels=tuple(RankedLabel(label=label, score=min(score, 1.0)) for label, score in weighing.ranked),
         intensity=decision.intensity if answered else None,
         rationale=rationale,
-        claims=check(rationale, observation, person.id),
-        missing=observation.missing_for(person.id),
+        claims=check(rationale, observation, track),
+        missing=observation.missing_for(track),
         text="\n\n".join(
             part for part in (rationale.observations, rationale.interpretation, rationale.conclusion) if part
         ),
-        provenance=_provenance(observation, person.id),
+        provenance=_provenance(observation, track),
     )
 
 
-def _doubts(person: Track, evidence: Evidence, settings: ReasonerSettings) -> list[Doubt]:
+def _doubts(person: Track | None, evidence: Evidence, settings: ReasonerSettings) -> list[Doubt]:
     """What makes the units of this face less certain."""
-    face = person.faces[0]
+    face = person.faces[0] if person is not None else None
     out = []
-    size = min(face.box.width, face.box.height)
+    size = min(face.box.width, face.box.height) if face is not None else settings.small_face
     if size < settings.small_face:
         out.append(Doubt("doubt_small", {"pixels": f"{size:.0f}"}))
     yaw = evidence.best("yaw")
     if yaw is not None and yaw.value is not None and abs(yaw.value) > settings.far_yaw:
         out.append(Doubt("doubt_yaw", {"degrees": f"{abs(yaw.value):.0f}"}))
-    if face.confidence < settings.low_confidence:
+    if face is not None and face.confidence < settings.low_confidence:
         out.append(Doubt("doubt_confidence", {"score": f"{face.confidence:.2f}"}))
     return out
 

@@ -37,7 +37,7 @@ class ReasonerSettings(Settings):
     """Prior tables; for each label the first one that knows it counts (so contempt comes from EMFACS)."""
     sharpness: float = Field(default=2.0, gt=0)
     """Power that turns support into weight: larger values favour the best match more."""
-    contradiction: Unit = 0.25
+    contradiction: Unit = 0.5
     """What a fully present unit that pulls against an expression takes from its support."""
     unknown: Unit = 0.5
     """Part of its weight with which an unmeasured unit counts in the norm."""

@@ -150,6 +150,7 @@ def as_text(result: Result, paths: Sequence[Path], rounds: int, threads: int, *,
         f"{result.load:.1f} in the minute before. Ours: {threads} {'thread' if threads == 1 else 'threads'} a model "
         "(`threads`); MediaPipe: its default. Figures are the median of the rounds, in brackets the lowest and the highest.",
         "Versions: " + "; ".join(_versions(name, of) for name, of in result.versions.items()) + ".",
+        *(["The machine was busy with other work: what counts here is the ratios."] if _busy(result.load) else []),
         *(f"Not there: {name}: {_plain(why)}." for name, why in result.absent.items()),
         speed_table(result.rows),
         ratio_table(result.rows, rival),
@@ -183,6 +184,11 @@ def machine() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
     return f"{model}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+
+
+def _busy(load: float) -> bool:
+    """Whether other work took more than a quarter of the machine before the first round."""
+    return load > len(os.sched_getaffinity(0)) / 4
 
 
 def _versions(name: str, of: dict[str, str]) -> str:

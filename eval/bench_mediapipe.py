@@ -16,7 +16,7 @@ def main() -> None:
     os.dup2(2, 1)  # what the C++ side prints goes to the log
 
     import cv2
-    import mediapipe  # type: ignore[import-untyped]
+    import mediapipe
     import numpy as np
 
     mesh = mediapipe.solutions.face_mesh.FaceMesh(
@@ -35,7 +35,10 @@ def main() -> None:
         pictures = []
         for path in json.loads(line):
             start = perf_counter()
-            pixels = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
+            stored = cv2.imread(path)
+            if stored is None:
+                raise SystemExit(f"{path}: OpenCV cannot read it; take it out of the folder")
+            pixels = cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
             decoded = perf_counter()
             found = mesh.process(pixels).multi_face_landmarks
             pictures.append([decoded - start, perf_counter() - decoded, len(found or ())])

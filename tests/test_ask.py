@@ -365,6 +365,12 @@ def test_a_contradicted_sentence_is_dropped() -> None:
     assert Verdict.CONTRADICTED not in {claim.verdict for claim in found.claims}
 
 
+def test_the_first_fact_stands_in_for_a_first_sentence_that_is_dropped() -> None:
+    reply = "The face looks sad, not happy. The cheeks are strongly raised."
+    found = ask("Why?", HAPPY, SMILE, Scripted(reply))
+    assert found.text == "The face looks happy. The cheeks are strongly raised."
+
+
 @pytest.mark.parametrize("reply", ["The brows are strongly lowered.", "They wear a mask.", "", "…"])
 def test_a_reply_that_rests_on_nothing_measured_becomes_the_facts(reply: str) -> None:
     found = ask("Why?", HAPPY, SMILE, Scripted(reply))

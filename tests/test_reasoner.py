@@ -320,7 +320,7 @@ def test_a_contradicting_unit_lowers_the_support_and_is_named() -> None:
         return weigh(Evidence(observation.of("p1")), BASIC, 1.0, ReasonerSettings()).matches["sadness"].support
 
     sad = {"AU01": 0.5, "AU04": 0.5, "AU15": 0.5}
-    assert support(face(**sad, AU12=0.5)) == pytest.approx(support(face(**sad)) - 0.25)
+    assert support(face(**sad, AU12=0.5)) == pytest.approx(support(face(**sad)) - ReasonerSettings().contradiction)
     answer = reason(face(**sad, AU12=0.5), BASIC)
     assert answer.rationale is not None
     assert "AU12 0.50 speaks against sadness" in answer.rationale.interpretation
@@ -447,3 +447,13 @@ def test_no_wording_speaks_of_gender_or_of_who_a_person_is() -> None:
     for id in ("reasoner/rationale", "reasoner/units"):
         for text in prompt(id).blocks.values():
             assert not words & set(re.findall(r"[a-z]+", text.lower()))
+
+
+def test_units_of_a_table_without_positions_are_reasoned_over_all_the_same() -> None:
+    """LibreFace and OpenFace's ``-aus`` say nothing of where the face is: cues without a track, and no "face" missing."""
+    smile = face(AU06=0.6, AU12=0.8, AU25=0.5)
+    loose = tuple(cue.model_copy(update={"track": None, "id": cue.name}) for cue in smile.cues)
+    answer = reason(smile.model_copy(update={"tracks": (), "cues": loose, "missing": ()}), BASIC)
+    assert answer.track is None
+    assert answer.label == "happiness"
+    assert all(claim.verdict is Verdict.SUPPORTED for claim in answer.claims)
