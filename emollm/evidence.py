@@ -246,6 +246,8 @@ def _judge_units(item: Assertion, evidence: Evidence) -> Finding | None:
     stated = _all_of(numbers)
     if positive and found.verdict is U and found.cues and stated.verdict is S and item.strength is item.even is None:
         return stated
+    if stated.verdict is S and set(stated.cues) == set(found.cues):
+        return found  # the number is right: its reason would only say the value a second time
     return _all_of([stated, found])
 
 
