@@ -26,7 +26,9 @@ Seconds = Annotated[float, Field(ge=0.0)]
 class Record(BaseModel):
     """Base of all records: immutable, strict, no unknown fields, no NaN."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str = "record") -> Self:

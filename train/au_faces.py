@@ -66,7 +66,7 @@ class Pairs(NamedTuple):
     """Inputs and targets, aligned by row."""
 
     features: NDArray[np.float16]
-    """(n, F) of :class:`emollm.perception.mesh.Mesh`."""
+    """(n, F), one or two looks a picture, of :class:`emollm.perception.mesh.Mesh`."""
     points: Array
     """(n, 478, 3) light mesh in pixels."""
     targets: Array
@@ -166,33 +166,31 @@ def _pairs_of(job: tuple[str, str, int, Any, int]) -> tuple[list[tuple[Array, Ar
     pictures = _tile(content) if kind == "tile" else _variations(content, variations, nets, rng)
     found, missed = [], 0
     for picture in pictures:
-        pair = _pair(picture, nets)
-        if pair is None:
-            missed += 1
-        else:
-            found.append((*pair, number))
+        pairs = _pair(picture, nets)
+        missed += not pairs
+        found += [(*pair, number) for pair in pairs]
     return found, missed
 
 
-def _pair(picture: Pixels, nets: _Nets) -> tuple[Array, Array, Array] | None:
-    """Features and points of the light nets, and the teacher's mean over three looks; None if any finds no face."""
+def _pair(picture: Pixels, nets: _Nets) -> list[tuple[Array, Array, Array]]:
+    """Features and points of each look of the light nets, with the teacher's mean over three; empty if any finds no face."""
     detections = nets.finder(picture)
     if not detections:
-        return None
+        return []
     middle = np.array(picture.shape[1::-1]) / 2
     best = min(detections, key=lambda item: float(np.linalg.norm((item.box[:2] + item.box[2:]) / 2 - middle)))
     region = region_of_detection(best.box, best.points)
-    light = nets.light(picture, region)
-    light = nets.light(picture, region_of_points(light.points))
+    looks = nets.light.looks(picture, region)
     taught = nets.teacher.look(picture, region)
-    if light.presence < 0.5 or taught.presence < 0.5 or light.features is None:
-        return None
+    if looks[-1].presence < 0.5 or taught.presence < 0.5:
+        return []
     again = nets.teacher.look(picture, region_of_points(taught.points))
     mirrored = np.ascontiguousarray(picture[:, ::-1])
     other = nets.teacher.look(mirrored, region._replace(x=picture.shape[1] - 1 - region.x, angle=-region.angle))
-    looks = [nets.teacher.blendshapes(look.points) for look in (taught, again, other)]
-    looks[2] = looks[2][_MIRROR]
-    return light.features, light.points, np.mean(looks, axis=0, dtype=np.float32)
+    shapes = [nets.teacher.blendshapes(look.points) for look in (taught, again, other)]
+    shapes[2] = shapes[2][_MIRROR]
+    target = np.mean(shapes, axis=0, dtype=np.float32)
+    return [(look.features, look.points, target) for look in looks if look.features is not None]
 
 
 def _tile(tile: NDArray[np.uint8]) -> Iterator[Pixels]:

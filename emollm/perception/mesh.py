@@ -4,6 +4,7 @@ Two nets share one order of points (MediaPipe's canonical face mesh, Kartynnik e
 iris of the person's right eye (centre, then four rim points), 473–477 that of the left eye.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -55,19 +56,37 @@ class LightMesh:
         self._iris = iris
 
     def __call__(self, pixels: Pixels, region: Region) -> Mesh:
-        """Mesh of the face in a region.
+        """Mesh of the face in a region, after a first look if that is needed to see the face well.
+
+        The nets see a face best in the region of its own points. A detection's region is often nearly that, and is then
+        looked at once; otherwise the points of a first look say where to look again.
 
         Args:
             pixels: (H, W, 3) uint8 RGB.
-            region: From :func:`region_of_detection`, or better from the points of an earlier pass.
+            region: From :func:`region_of_detection`, or from the points of an earlier frame.
         """
-        size = self._mesh.input_shape[1]
-        raw, presence, *taps = self._mesh(to_input(crop(pixels, region, size)))
-        points = points_in_image(raw.reshape(468, 3), region, size)
-        right, right_lids = self._eye(pixels, points, RIGHT_EYE, mirrored=False)
-        left, left_lids = self._eye(pixels, points, LEFT_EYE, mirrored=True)
-        features = np.concatenate([*(tap.ravel() for tap in taps), right_lids, left_lids])
-        return Mesh(np.concatenate([points, right, left]), sigmoid(float(presence.item())), region, features)
+        seen = self._look(pixels, region)
+        better = region_of_points(seen.points)
+        return self._with_irises(pixels, seen if nearly_same(region, better) else self._look(pixels, better))
+
+    def looks(self, pixels: Pixels, region: Region) -> list[Mesh]:
+        """All looks at a face, for training: that at the region itself if it is near enough, and that at its own points."""
+        first = self._look(pixels, region)
+        better = region_of_points(first.points)
+        seen = [first] if nearly_same(region, better) else []
+        return [self._with_irises(pixels, look) for look in (*seen, self._look(pixels, better))]
+
+    def _look(self, pixels: Pixels, region: Region) -> Mesh:
+        """The mesh without irises, its feature maps beside it."""
+        raw, presence, *taps = self._mesh(to_input(crop(pixels, region, self._mesh.input_shape[1])))
+        points = points_in_image(raw.reshape(468, 3), region, self._mesh.input_shape[1])
+        return Mesh(points, sigmoid(float(presence.item())), region, np.concatenate([tap.ravel() for tap in taps]))
+
+    def _with_irises(self, pixels: Pixels, look: Mesh) -> Mesh:
+        right, right_lids = self._eye(pixels, look.points, RIGHT_EYE, mirrored=False)
+        left, left_lids = self._eye(pixels, look.points, LEFT_EYE, mirrored=True)
+        features = np.concatenate([look.features if look.features is not None else [], right_lids, left_lids])
+        return look._replace(points=np.concatenate([look.points, right, left]), features=features.astype(np.float32))
 
     def _eye(self, pixels: Pixels, points: Array, corners: tuple[int, int], mirrored: bool) -> tuple[Array, Array]:
         """Iris points (5, 3) in the image, and lids, brow and iris (228,) relative to the eye, mirrored to a right eye."""
@@ -114,6 +133,13 @@ def region_of_points(points: Array) -> Region:
     low, high = upright.min(0), upright.max(0)
     centre = turn.T @ ((low + high) / 2)
     return Region(float(centre[0]), float(centre[1]), FACE_MARGIN * float((high - low).max()), turned.angle)
+
+
+def nearly_same(one: Region, two: Region) -> bool:
+    """Whether two regions differ so little that a second look would show the same: 4 % of the side, 6 % in size, 5°."""
+    away = math.hypot(one.x - two.x, one.y - two.y) / two.side
+    turned = abs(math.remainder(one.angle - two.angle, 2 * math.pi))
+    return away < 0.04 and abs(one.side / two.side - 1) < 0.06 and turned < math.radians(5)
 
 
 def to_input(patch: Pixels) -> Array:

@@ -17,7 +17,7 @@ from emollm.perception.backends import Reading
 from emollm.perception.blazeface import Detection
 from emollm.perception.geometry import Pixels
 from emollm.perception.litert import Array
-from emollm.perception.mesh import LightMesh, open_light_mesh, region_of_detection, region_of_points
+from emollm.perception.mesh import LightMesh, open_light_mesh, region_of_detection
 from emollm.perception.shape import align
 from emollm.types import Source
 
@@ -88,7 +88,7 @@ class Head:
 
 
 class HeadMeter:
-    """The light mesh with the head, as a face meter: two looks at each face, the second independent of the detector."""
+    """The light mesh with the head, as a face meter."""
 
     source = Source(backend="mesh-head", version="1", licence="Apache-2.0")
 
@@ -102,8 +102,7 @@ class HeadMeter:
 
     def __call__(self, pixels: Pixels, detection: Detection) -> Reading:
         """Mesh and blendshapes of a detected face."""
-        first = self._mesh(pixels, region_of_detection(detection.box, detection.points))
-        mesh = self._mesh(pixels, region_of_points(first.points))
+        mesh = self._mesh(pixels, region_of_detection(detection.box, detection.points))
         assert mesh.features is not None
         return Reading(mesh, self._head(mesh.points, mesh.features))
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from emollm import __version__, assets
@@ -67,6 +68,9 @@ class PhotoPerception:
         self._finder = FaceFinder(short, full, settings.faces)
         self._meter: FaceMeter = METERS[choose_meter(settings.action_units)](settings.threads)
         self._head: Head = pretrained()
+        self._unmeasured = tuple(_never_measured(self._meter))
+        # Crops are small: OpenCV's thread pool costs more than it saves (measured: a quarter of the processor time).
+        cv2.setNumThreads(1)
 
     def __call__(self, picture: Picture, id: str) -> Observation:
         """All that can be measured in a decoded picture."""
@@ -90,7 +94,7 @@ class PhotoPerception:
             reason = f"{len(everyone) - len(order)} more faces than faces.max_faces={len(order)}"
             missing.append(Missing(stream="face", reason=reason))
         if tracks:
-            missing += self._never_measured()
+            missing += self._unmeasured
         versions = {
             "emollm": __version__,
             "faces": "blazeface-short+full",
@@ -165,16 +169,17 @@ class PhotoPerception:
             for name, value in (("gaze_yaw", gaze.yaw), ("gaze_pitch", gaze.pitch)):
                 yield _degrees(CueKind.GAZE, name, value, track, person.score)
 
-    def _never_measured(self) -> Iterator[Missing]:
-        """Units with no response in this backend, once for the whole clip."""
-        measured = units_from_blendshapes(dict.fromkeys(self._meter.shapes, 0.0))
-        for code, unit in UNITS.items():
-            if code not in measured and unit.region is not Region.HEAD and code not in _OTHERWISE:
-                yield Missing(stream=code, reason=f"not measured by {self._meter.source.backend}")
-
 
 _OTHERWISE = frozenset({"AU45", "AU46"})
 """Blink and wink are events in time: a photo cannot show them, and shows closed eyes as AU43."""
+
+
+def _never_measured(meter: FaceMeter) -> Iterator[Missing]:
+    """Units with no response in a backend, once for the whole clip."""
+    measured = units_from_blendshapes(dict.fromkeys(meter.shapes, 0.0))
+    for code, unit in UNITS.items():
+        if code not in measured and unit.region is not Region.HEAD and code not in _OTHERWISE:
+            yield Missing(stream=code, reason=f"not measured by {meter.source.backend}")
 
 
 def choose_meter(name: str) -> str:
@@ -214,10 +219,12 @@ def _named(shapes: Array, measured: frozenset[str]) -> dict[str, float]:
 def _track(id: str, person: Person, prominence: float, scale: float) -> Track:
     """The record of a person, in pixels of the file."""
     left, top, right, bottom = (float(edge) / scale for edge in person.box)
-    points = tuple((_round(x / scale, 1), _round(y / scale, 1)) for x, y in person.reading.mesh.points[:, :2])
+    points = np.round(person.reading.mesh.points[:, :2].astype(np.float64) / scale, 1) + 0.0
     box = Box(x=_round(left, 1), y=_round(top, 1), width=_round(right - left, 1), height=_round(bottom - top, 1))
     roll = float(np.degrees(person.reading.mesh.region.angle))
-    face = Face(box=box, confidence=_round(person.score), landmarks=points, roll=_round(roll, 2))
+    face = Face(
+        box=box, confidence=_round(person.score), landmarks=tuple(map(tuple, points.tolist())), roll=_round(roll, 2)
+    )
     return Track(id=id, faces=(face,), prominence=_round(prominence))
 
 
