@@ -16,22 +16,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from emollm import config
+from emollm import config, ferplus
 from emollm.emotions import label_set
-from emollm.errors import DataError
 from emollm.explain import ExplainSettings
 from emollm.media.images import Picture
 from emollm.perception.photo import open_photo_perception
 from emollm.reasoner import reason
 from emollm.types import MediaInfo
-
-CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-"""FER+'s emotions in file order; two more columns of votes are unknown and no face."""
 
 
 class Scored(NamedTuple):
@@ -44,32 +39,18 @@ class Scored(NamedTuple):
     """Best-ranked label even where the answer is an abstention; None without a face."""
 
 
-def majority(votes: NDArray[np.integer]) -> str | None:
-    """The majority label of one image's ten vote counts, None if the protocol discards the image."""
-    counts = np.where(votes <= 1, 0, votes)
-    top = int(counts.argmax())
-    if counts[top] * 2 <= counts.sum() or top >= len(CLASSES):
-        return None
-    return CLASSES[top]
-
-
 def score(file: Path, split: str, settings: ExplainSettings, limit: int | None = None) -> list[Scored]:
     """Answers for the tiles of a split that have a majority label.
 
     Raises:
         DataError: The file lacks an expected array.
     """
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            rows = np.flatnonzero(arrays["split"] == split)
-            images, votes = arrays["images"][rows], arrays["votes"][rows]
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{file}: expected an npz with images, votes and split: {error}") from error
+    images, votes = ferplus.read(file, split)
     perceive = open_photo_perception(settings.perception)
     labels = label_set(settings.labels)
     out: list[Scored] = []
     for image, vote in tqdm(list(zip(images, votes, strict=True))[:limit], desc=split, mininterval=5):
-        gold = majority(vote)
+        gold = ferplus.majority(vote)
         if gold is not None:
             answer = reason(perceive(_photo(image), "tile"), labels, settings.reasoner)
             out.append(Scored(gold, answer.label, answer.labels[0].label if answer.labels else None))
@@ -82,7 +63,7 @@ def summary(rows: Sequence[Scored]) -> dict[str, object]:
     hits = Counter(row.gold for row in rows if row.first == row.gold)
     covered = [row for row in rows if row.answer is not None]
     right = sum(row.answer == row.gold for row in covered)
-    recall = {name: round(hits[name] / gold[name], 3) for name in CLASSES if gold[name]}
+    recall = {name: round(hits[name] / gold[name], 3) for name in ferplus.CLASSES if gold[name]}
     return {
         "n": len(rows),
         "coverage": round(len(covered) / len(rows), 3),
@@ -92,15 +73,13 @@ def summary(rows: Sequence[Scored]) -> dict[str, object]:
         "uar_best_ranked": round(sum(recall.values()) / len(recall), 3),
         "majority_floor": round(max(gold.values()) / len(rows), 3),
         "recall_best_ranked": recall,
-        "support": {name: gold[name] for name in CLASSES if gold[name]},
+        "support": {name: gold[name] for name in ferplus.CLASSES if gold[name]},
         "answers": dict(Counter(row.answer or "abstained" for row in rows)),
     }
 
 
 def _photo(tile: NDArray[np.uint8]) -> Picture:
-    margin = len(tile) // 4
-    padded = cv2.copyMakeBorder(tile, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-    pixels = cv2.cvtColor(cv2.resize(padded, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC), cv2.COLOR_GRAY2RGB)
+    pixels = ferplus.enlarged(tile)
     return Picture(pixels, MediaInfo(kind="image", width=pixels.shape[1], height=pixels.shape[0]), 1.0)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from emollm import assets
+from emollm import assets, ferplus
 from emollm.errors import DataError
 from emollm.facs import BLENDSHAPES
 from emollm.files import replacing
@@ -58,8 +58,6 @@ _SITES = (
     98,
     327,
 )
-_TILE_MARGIN = 0.25
-_TILE_ZOOM = 3
 
 
 class Pairs(NamedTuple):
@@ -91,7 +89,7 @@ def ferplus_pairs(file: Path, part: str, teacher: Path, out: Path, workers: int,
     """
     if out.exists():
         return _load(out)
-    images, _ = read_ferplus(file, part)
+    images = ferplus.read(file, part).images
     jobs = [(str(teacher), "tile", k, tile, 1) for k, tile in enumerate(images[:limit])]
     return _collect(jobs, out, workers)
 
@@ -107,20 +105,6 @@ def photo_pairs(
         raise DataError(f"{', '.join(map(str, folders)) or 'photos'}: no photos; give folders of photos of faces")
     chosen = [(k, file) for k, file in enumerate(files) if (k % hold_out == hold_out - 1) == (part == "test")]
     return _collect([(str(teacher), "photo", k, str(file), variations) for k, file in chosen], out, workers)
-
-
-def read_ferplus(file: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Tiles (n, 48, 48) and votes (n, 10) of one split.
-
-    Raises:
-        DataError: Not such a file.
-    """
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            chosen = arrays["split"] == part
-            return arrays["images"][chosen], arrays["votes"][chosen]
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{file}: expected an npz with images, votes and split: {error}") from error
 
 
 def _collect(jobs: Sequence[tuple[str, str, int, Any, int]], out: Path, workers: int) -> Pairs:
@@ -163,7 +147,7 @@ def _pairs_of(job: tuple[str, str, int, Any, int]) -> tuple[list[tuple[Array, Ar
     teacher, kind, number, content, variations = job
     nets = _nets(teacher)
     rng = np.random.default_rng(number)
-    pictures = _tile(content) if kind == "tile" else _variations(content, variations, nets, rng)
+    pictures = [ferplus.enlarged(content)] if kind == "tile" else _variations(content, variations, nets, rng)
     found, missed = [], 0
     for picture in pictures:
         pairs = _pair(picture, nets)
@@ -191,13 +175,6 @@ def _pair(picture: Pixels, nets: _Nets) -> list[tuple[Array, Array, Array]]:
     shapes[2] = shapes[2][_MIRROR]
     target = np.mean(shapes, axis=0, dtype=np.float32)
     return [(look.features, look.points, target) for look in looks if look.features is not None]
-
-
-def _tile(tile: NDArray[np.uint8]) -> Iterator[Pixels]:
-    margin = round(len(tile) * _TILE_MARGIN)
-    padded = cv2.copyMakeBorder(tile, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-    large = cv2.resize(padded, None, fx=_TILE_ZOOM, fy=_TILE_ZOOM, interpolation=cv2.INTER_CUBIC)
-    yield cv2.cvtColor(large, cv2.COLOR_GRAY2RGB)  # type: ignore[misc]
 
 
 def _variations(file: str, count: int, nets: _Nets, rng: np.random.Generator) -> Iterator[Pixels]:

@@ -17,19 +17,17 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from emollm import assets, config
+from emollm import assets, config, ferplus
 from emollm.errors import ConfigError, EmollmError
-from emollm.facs import BLENDSHAPES, UNITS, units_from_blendshapes
+from emollm.facs import BLENDSHAPES
 from emollm.files import replacing
 from emollm.perception.litert import Array
-from emollm.perception.mesh_head import BLENDSHAPES_OUT, head_input
+from emollm.perception.mesh_head import BLENDSHAPES_OUT, Head, head_input
 from emollm.perception.shape import mean_shape
-from emollm.train.au_faces import Pairs, ferplus_pairs, photo_pairs, read_ferplus
+from emollm.train.au_faces import Pairs, ferplus_pairs, photo_pairs
+from emollm.train.au_table import markdown, measure
 
-_NEUTRAL = 0  # column of FER+ votes
 _LEAST_RANGE = 0.2
-_DEAD_SPREAD = 0.005
-"""Standard deviation of the teacher under which a unit is no unit: it never moves."""
 
 
 class Recipe(config.Settings):
@@ -65,8 +63,8 @@ class Recipe(config.Settings):
     """Share of inputs dropped."""
     features: bool = True
     """Whether the head reads the nets' feature maps beside the points; false only to measure what they bring."""
-    write: bool = True
-    """Whether the weights are written to ``out``; false for a measurement."""
+    fit: bool = True
+    """Whether to train; false prints the table of the weights that are in ``out``."""
     seed: int = 0
     """Of initial weights, order and dropout."""
 
@@ -81,7 +79,7 @@ class Split(NamedTuple):
 
 
 def main(arguments: list[str]) -> None:
-    """Measures, trains, evaluates and writes weights and table."""
+    """Measures faces, trains if asked to, writes the weights, and prints the table of the weights in ``out``."""
     if not arguments:
         raise ConfigError("usage: python -m emollm.train.au_head RECIPE [--set name=value …]")
     overrides = [value for flag, value in zip(arguments[1::2], arguments[2::2], strict=False) if flag == "--set"]
@@ -89,30 +87,31 @@ def main(arguments: list[str]) -> None:
     if recipe.ferplus is None or not recipe.photos:
         raise ConfigError("au_head needs ferplus=FILE and photos=[FOLDER, …]")
     teacher = recipe.teacher or assets.path("face-landmarker")
-    tiles = {
-        part: ferplus_pairs(recipe.ferplus, part, teacher, recipe.work / f"ferplus-{part}.npz", recipe.workers)
-        for part in ("train", "valid")
-    }
-    photos = {
-        part: photo_pairs(
-            recipe.photos, part, teacher, recipe.work / f"photos-{part}.npz", recipe.workers, count, recipe.hold_out
-        )
-        for part, count in (("train", recipe.variations), ("test", 8))
-    }
-    mean = mean_shape(np.concatenate([tiles["train"].points[::20], photos["train"].points[::20]]))
-    data = {
-        "train": _join(_split(tiles["train"], mean, recipe), _split(photos["train"], mean, recipe)),
-        "valid": _split(tiles["valid"], mean, recipe),
-        "test": _split(photos["test"], mean, recipe),
-    }
-    net, centre, scale = fit(data["train"], data["valid"], recipe)
-    rows = table(net, centre, scale, data)
-    if recipe.write:
-        _write(recipe, net, centre, scale, mean, _range(recipe.ferplus, tiles["train"]), rows)
-    print(_markdown(rows))
-    print(
-        f"mean r: FER+ valid {np.mean([row.valid for row in rows]):.3f}, photos {np.mean([row.test for row in rows]):.3f}"
+    valid = ferplus_pairs(recipe.ferplus, "valid", teacher, recipe.work / "ferplus-valid.npz", recipe.workers)
+    test = photo_pairs(
+        recipe.photos, "test", teacher, recipe.work / "photos-test.npz", recipe.workers, 8, recipe.hold_out
     )
+    weights = recipe.out / "model.safetensors"
+    if recipe.fit:
+        tiles = ferplus_pairs(recipe.ferplus, "train", teacher, recipe.work / "ferplus-train.npz", recipe.workers)
+        photos = photo_pairs(
+            recipe.photos,
+            "train",
+            teacher,
+            recipe.work / "photos-train.npz",
+            recipe.workers,
+            recipe.variations,
+            recipe.hold_out,
+        )
+        mean = mean_shape(np.concatenate([tiles.points[::20], photos.points[::20]]))
+        train = _join(_split(tiles, mean, recipe), _split(photos, mean, recipe))
+        net, centre, scale = fit(train, _split(valid, mean, recipe), recipe)
+        save_head(weights, recipe, net, centre, scale, mean, _range(recipe.ferplus, tiles))
+    rows = measure(Head(weights), valid, test, features=recipe.features)
+    with replacing(recipe.out / "scores.json", "w") as file:
+        json.dump([row._asdict() for row in rows], file, indent=1)
+        file.write("\n")
+    print(markdown(rows))
 
 
 def fit(train: Split, valid: Split, recipe: Recipe) -> tuple[nn.Sequential, Tensor, Tensor]:
@@ -160,58 +159,6 @@ def predict(net: nn.Sequential, centre: Tensor, scale: Tensor, inputs: Tensor) -
         return net(((inputs - centre) / scale).clamp(-6, 6))
 
 
-class Row(NamedTuple):
-    """How well one unit or shape is followed on faces that were not trained on."""
-
-    name: str
-    valid: float
-    """Pearson correlation with the teacher on FER+ valid."""
-    test: float
-    """The same on variations of the photos held out."""
-    spread: float
-    """Standard deviation of the teacher on FER+ valid."""
-    error: float
-    """Mean absolute error on FER+ valid."""
-
-
-def table(net: nn.Sequential, centre: Tensor, scale: Tensor, data: dict[str, Split]) -> list[Row]:
-    """One row for each action unit that the teacher moves at all."""
-    rows = []
-    sides = {
-        part: (_units(predict(net, centre, scale, data[part].inputs)), _units(data[part].targets))
-        for part in ("valid", "test")
-    }
-    for code in UNITS:
-        (ours, theirs), (ours_test, theirs_test) = ((a.get(code), b.get(code)) for a, b in sides.values())
-        if ours is None or theirs is None or ours_test is None or theirs_test is None:
-            continue
-        if theirs.std() < _DEAD_SPREAD:
-            continue
-        rows.append(
-            Row(
-                code,
-                _pearson(ours, theirs),
-                _pearson(ours_test, theirs_test),
-                float(theirs.std()),
-                float(np.abs(ours - theirs).mean()),
-            )
-        )
-    return rows
-
-
-def _units(shapes: Tensor) -> dict[str, Array]:
-    """Values (n,) of each unit for blendshapes (n, 52)."""
-    units = [units_from_blendshapes(dict(zip(BLENDSHAPES, row, strict=True))) for row in shapes.tolist()]
-    return {code: np.array([row[code].value for row in units], np.float32) for code in units[0]}
-
-
-def _pearson(a: Array, b: Array) -> float:
-    """Correlation; 0 where one is constant."""
-    if a.std() < 1e-6 or b.std() < 1e-6:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
-
-
 def _split(pairs: Pairs, mean: Array, recipe: Recipe) -> Split:
     seen = float(recipe.features)
     rows = [
@@ -231,62 +178,46 @@ def _range(file: Path, pairs: Pairs) -> tuple[Array, Array]:
     It starts above what nine in ten neutral faces show (neutral by most annotators), and is full at what one face in a hundred
     exceeds, or a fifth above the start.
     """
-    _, votes = read_ferplus(file, "train")
-    chosen = votes[pairs.source]
-    neutral = (chosen.argmax(1) == _NEUTRAL) & (chosen[:, _NEUTRAL] > chosen.sum(1) / 2)
+    votes = ferplus.read(file, "train").votes
+    neutral = np.array([ferplus.majority(votes[row]) == "neutral" for row in pairs.source])
     low = np.percentile(pairs.targets[neutral], 90, axis=0)
     high = np.maximum(np.percentile(pairs.targets, 99, axis=0), low + _LEAST_RANGE)
     return low.astype(np.float32), high.astype(np.float32)
 
 
-def _write(
+def save_head(
+    path: Path,
     recipe: Recipe,
     net: nn.Sequential,
     centre: Tensor,
     scale: Tensor,
     mean: Array,
     span: tuple[Array, Array],
-    rows: list[Row],
 ) -> None:
-    """Weights as safetensors: matrices in half precision, the rest in single."""
+    """Writes a head as safetensors: the large ones in half precision, the rest in single."""
     from safetensors.torch import save
 
     layers = [layer for layer in net if isinstance(layer, nn.Linear)]
     tensors = {
-        "centre": centre,
-        "scale": scale,
+        "centre": centre.half(),
+        "scale": scale.half(),
         "mean": torch.from_numpy(mean),
         "low": torch.from_numpy(span[0]),
         "high": torch.from_numpy(span[1]),
     }
     for k, layer in enumerate(layers):
         tensors |= {f"weight.{k}": layer.weight.detach().half(), f"bias.{k}": layer.bias.detach()}
-    tensors |= {name: tensors[name].half() for name in ("centre", "scale")}
     metadata = {
         "names": json.dumps(BLENDSHAPES_OUT),
         "recipe": recipe.model_dump_json(exclude={"ferplus", "photos", "teacher", "work", "out"}),
     }
-    with replacing(recipe.out / "model.safetensors") as file:
+    with replacing(path) as file:
         file.write(save({name: value.contiguous() for name, value in tensors.items()}, metadata))
-    with replacing(recipe.out / "scores.json", "w") as file:
-        json.dump([row._asdict() for row in rows], file, indent=1)
-        file.write("\n")
-
-
-def _markdown(rows: list[Row]) -> str:
-    lines = [
-        "| unit | name | r, FER+ valid | r, photos held out | teacher's sd | mean abs. error |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row.name} | {UNITS[row.name].name} | {row.valid:.3f} | {row.test:.3f} | {row.spread:.3f} | {row.error:.3f} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except EmollmError as error:
-        sys.exit(f"emollm.train.au_head: {error}")
+        print(f"emollm.train.au_head: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -41,11 +41,11 @@ class FaceMeter(Protocol):
         ...
 
 
-METERS: Registry[Callable[[int], FaceMeter]] = Registry(
+METERS: Registry[Callable[[], FaceMeter]] = Registry(
     "action unit backend",
     {
         "mesh-head": "emollm.perception.mesh_head:open_meter",
         "face-landmarker": "emollm.perception.landmarker:open_meter",
     },
 )
-"""Name -> function of the number of threads that opens the meter."""
+"""Name -> function that opens the meter; a meter serves one thread at a time."""

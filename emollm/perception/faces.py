@@ -47,22 +47,36 @@ class FaceFinder:
 
     def __call__(self, pixels: Pixels) -> list[Detection]:
         """One detection a face, most certain first, in pixels of the picture."""
-        near = self._short(pixels)
-        found = [item for item in near if item.score >= _TRUSTED]
-        found += sorted([item for item in near if item.score < _TRUSTED] + self._full(pixels), key=_falling)
+        sure, unsure = self.near(pixels)
+        return sorted(distinct([*sure, *self.others(unsure, self.far(pixels))]), key=_falling)
+
+    def near(self, pixels: Pixels) -> tuple[list[Detection], list[Detection]]:
+        """Large faces, found fast: those whose boxes are trusted, each once, and the others."""
+        found = self._short(pixels)
+        sure = distinct([item for item in found if item.score >= _TRUSTED])
+        return sure, [item for item in found if item.score < _TRUSTED]
+
+    def far(self, pixels: Pixels) -> list[Detection]:
+        """Faces down to a twentieth of the picture, and in a large picture of each tile."""
+        found = sorted(self._full(pixels), key=_falling)
         if self._tiles and max(pixels.shape[:2]) >= _TILED_FROM:
             tiled = (item for x, y, tile in _tiles(pixels) for item in self._full(tile, x, y))
             found += sorted(tiled, key=_falling)
-        return distinct(found)
+        return found
+
+    @staticmethod
+    def others(unsure: Sequence[Detection], far: Sequence[Detection]) -> list[Detection]:
+        """Candidates beside the trusted ones, to be taken in this order."""
+        return [*sorted(unsure, key=_falling), *far]
 
 
-def distinct(found: Sequence[Detection]) -> list[Detection]:
-    """The first detection of each face: later ones that overlap it, or share its centre, are dropped."""
+def distinct(found: Sequence[Detection], known: Sequence[Detection] = ()) -> list[Detection]:
+    """The first detection of each face that is not known yet: later ones of the same face are dropped."""
     kept: list[Detection] = []
     for item in found:
-        if not any(same_face(item.box, other.box) for other in kept):
+        if not any(same_face(item.box, other.box) for other in (*known, *kept)):
             kept.append(item)
-    return sorted(kept, key=_falling)
+    return kept
 
 
 def same_face(a: np.ndarray, b: np.ndarray) -> bool:

@@ -38,13 +38,12 @@ class FaceLandmarker:
 
     Args:
         bundle: ``face_landmarker.task``.
-        threads: Threads of each interpreter.
 
     Raises:
         ModelError: The file is no such bundle.
     """
 
-    def __init__(self, bundle: Path, threads: int = 1) -> None:
+    def __init__(self, bundle: Path) -> None:
         try:
             with zipfile.ZipFile(bundle) as parts:
                 mesh, shapes = (parts.read(part) for part in _PARTS)
@@ -52,8 +51,8 @@ class FaceLandmarker:
             raise ModelError(
                 f"{bundle}: expected a face landmarker bundle with {' and '.join(_PARTS)}: {error}"
             ) from error
-        self._mesh = Net(mesh, name=f"{bundle}:{_PARTS[0]}", threads=threads)
-        self._shapes = Net(shapes, name=f"{bundle}:{_PARTS[1]}", threads=threads)
+        self._mesh = Net(mesh, name=f"{bundle}:{_PARTS[0]}")
+        self._shapes = Net(shapes, name=f"{bundle}:{_PARTS[1]}")
 
     def look(self, pixels: Pixels, region: Region) -> Mesh:
         """Mesh of the face in a region; see :class:`emollm.perception.mesh.LightMesh`."""
@@ -85,6 +84,6 @@ class LandmarkerMeter:
         return Reading(mesh, self._landmarker.blendshapes(mesh.points))
 
 
-def open_meter(threads: int) -> LandmarkerMeter:
+def open_meter() -> LandmarkerMeter:
     """The meter, from the asset ``face-landmarker``."""
-    return LandmarkerMeter(FaceLandmarker(assets.path("face-landmarker"), threads))
+    return LandmarkerMeter(FaceLandmarker(assets.path("face-landmarker")))

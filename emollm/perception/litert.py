@@ -21,26 +21,25 @@ _SUBGRAPH_OUTPUTS = 8
 
 
 class Net:
-    """A model with one input.
+    """A model with one input, on one thread; work is shared out over models, not within them.
 
     Args:
         model: The ``.tflite`` file, or its bytes.
         name: For error messages.
-        threads: Threads of the interpreter.
         taps: Indices of inner tensors to give as further outputs, after the model's own.
 
     Raises:
         ModelError: The bytes are not a model that LiteRT can run.
     """
 
-    def __init__(self, model: Path | bytes, *, name: str, threads: int = 1, taps: Sequence[int] = ()) -> None:
+    def __init__(self, model: Path | bytes, *, name: str, taps: Sequence[int] = ()) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         data = model.read_bytes() if isinstance(model, Path) else model
         try:
             if taps:
                 data = with_outputs(data, taps)
-            self._interpreter: Any = Interpreter(model_content=data, num_threads=threads)
+            self._interpreter: Any = Interpreter(model_content=data, num_threads=1)
             with _without_greeting():
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, struct.error) as error:

@@ -158,9 +158,9 @@ def sigmoid(logit: float) -> float:
     return float(1 / (1 + np.exp(-np.clip(logit, -80, 80))))
 
 
-def open_light_mesh(threads: int = 1) -> LightMesh:
+def open_light_mesh() -> LightMesh:
     """The light mesh net with its iris net, from the assets ``face-mesh`` and ``iris``."""
     return LightMesh(
-        Net(assets.path("face-mesh"), name="face-mesh", threads=threads, taps=MESH_TAPS),
-        Net(assets.path("iris"), name="iris", threads=threads),
+        Net(assets.path("face-mesh"), name="face-mesh", taps=MESH_TAPS),
+        Net(assets.path("iris"), name="iris"),
     )

@@ -112,6 +112,6 @@ def pretrained() -> Head:
     return Head(Path(str(files("emollm").joinpath("pretrained", "au-head", "model.safetensors"))))
 
 
-def open_meter(threads: int) -> HeadMeter:
+def open_meter() -> HeadMeter:
     """The meter with the head that is shipped, on the assets ``face-mesh`` and ``iris``."""
-    return HeadMeter(open_light_mesh(threads), pretrained())
+    return HeadMeter(open_light_mesh(), pretrained())

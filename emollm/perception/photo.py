@@ -1,7 +1,9 @@
 """What a photo shows: its people, and for each their action units, head pose and gaze."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from queue import SimpleQueue
 from typing import NamedTuple
 
 import cv2
@@ -12,7 +14,8 @@ from emollm.errors import AssetError
 from emollm.facs import BLENDSHAPES, UNITS, Region, units_from_blendshapes
 from emollm.media.images import Picture
 from emollm.perception.backends import METERS, FaceMeter, Reading
-from emollm.perception.faces import FaceFinder, same_face
+from emollm.perception.blazeface import Detection
+from emollm.perception.faces import FaceFinder, distinct, same_face
 from emollm.perception.gaze import gaze_of
 from emollm.perception.geometry import Pixels
 from emollm.perception.litert import Array, Net
@@ -62,11 +65,16 @@ class PhotoPerception:
     def __init__(self, settings: PerceptionSettings) -> None:
         self._settings = settings
         short, full = (
-            Net(assets.path(f"face-detector-{name}"), name=f"face-detector-{name}", threads=settings.threads)
-            for name in ("short", "full")
+            Net(assets.path(f"face-detector-{name}"), name=f"face-detector-{name}") for name in ("short", "full")
         )
         self._finder = FaceFinder(short, full, settings.faces)
-        self._meter: FaceMeter = METERS[choose_meter(settings.action_units)](settings.threads)
+        # Each worker has nets of its own: an interpreter serves one thread at a time.
+        meters = [METERS[choose_meter(settings.action_units)]() for _ in range(settings.threads)]
+        self._meter: FaceMeter = meters[0]
+        self._free: SimpleQueue[FaceMeter] = SimpleQueue()
+        for meter in meters:
+            self._free.put(meter)
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="perception")
         self._head: Head = pretrained()
         self._unmeasured = tuple(_never_measured(self._meter))
         # Crops are small: OpenCV's thread pool costs more than it saves (measured: a quarter of the processor time).
@@ -105,16 +113,29 @@ class PhotoPerception:
         )
 
     def people(self, pixels: Pixels) -> list[Person]:
-        """Every face that the mesh net confirms, each once, as found."""
+        """Every face that the mesh net confirms, each once.
+
+        Large faces are measured while small ones are still searched for.
+        """
+        sure, unsure = self._finder.near(pixels)
+        search = self._pool.submit(self._finder.far, pixels)
+        reading = [self._pool.submit(self._read, pixels, item) for item in sure]
+        more = distinct(self._finder.others(unsure, search.result()), known=sure)
+        reading += [self._pool.submit(self._read, pixels, item) for item in more]
         found: list[Person] = []
-        for detection in self._finder(pixels):
-            reading = self._meter(pixels, detection)
-            person = Person(min(detection.score, reading.mesh.presence), reading)
-            if reading.mesh.presence >= self._settings.faces.presence and not any(
-                same_face(person.box, other.box) for other in found
-            ):
+        for person in sorted((future.result() for future in reading), key=lambda person: -person.score):
+            confirmed = person.reading.mesh.presence >= self._settings.faces.presence
+            if confirmed and not any(same_face(person.box, other.box) for other in found):
                 found.append(person)
         return found
+
+    def _read(self, pixels: Pixels, detection: Detection) -> Person:
+        meter = self._free.get()
+        try:
+            reading = meter(pixels, detection)
+        finally:
+            self._free.put(meter)
+        return Person(min(detection.score, reading.mesh.presence), reading)
 
     def _measure(self, person: Person, track: str, picture: Picture) -> Iterator[Cue | Missing]:
         width = float(person.box[2] - person.box[0])

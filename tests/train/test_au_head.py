@@ -1,0 +1,102 @@
+"""Training the action-unit head."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emollm import config
+from emollm.errors import ConfigError
+from emollm.facs import BLENDSHAPES
+from emollm.perception.mesh_head import Head, pretrained
+from emollm.train.au_faces import Pairs
+from emollm.train.au_head import Recipe, Split, fit, main, predict, save_head
+from emollm.train.au_table import markdown, measure
+
+RECIPE = Path(__file__).parents[2] / "train" / "recipes" / "au_head.yaml"
+
+
+def faces(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Meshes (n, 478, 3) of the mean face, and feature maps (n, 1896) of which six numbers differ and matter."""
+    points = np.repeat(pretrained().mean[None] * 80 + 100, count, axis=0)
+    features = np.zeros((count, 1896), np.float32)
+    features[:, :6] = np.random.default_rng(seed).normal(size=(count, 6))
+    return points.astype(np.float32), features
+
+
+def taught(features: np.ndarray) -> np.ndarray:
+    """Targets (n, 52) that follow a few features."""
+    return (1 / (1 + np.exp(-features[:, np.arange(52) % 6] * 2))).astype(np.float32)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    return config.load(Recipe, RECIPE).model_copy(
+        update={"epochs": 15, "batch": 32, "hidden": 32, "dropout": 0.0, "out": tmp_path_factory.mktemp("head")}
+    )
+
+
+def split(points: np.ndarray, features: np.ndarray) -> Split:
+    from emollm.perception.mesh_head import head_input
+
+    mean = pretrained().mean
+    rows = np.array([head_input(p, f, mean) for p, f in zip(points, features, strict=True)])
+    return Split(torch.from_numpy(rows), torch.from_numpy(taught(features)))
+
+
+def test_the_head_learns_what_its_inputs_show_and_is_the_same_in_numpy(recipe: Recipe) -> None:
+    """The weights that are written, read by the runtime, give what the trained net gives, up to half precision."""
+    train, valid = faces(600, 0), faces(200, 1)
+    net, centre, scale = fit(split(*train), split(*valid), recipe)
+    theirs = predict(net, centre, scale, split(*valid).inputs).numpy()
+    assert np.corrcoef(theirs[:, 0], taught(valid[1])[:, 0])[0, 1] > 0.7
+    path = recipe.out / "model.safetensors"
+    low, high = np.zeros(52, np.float32), np.ones(52, np.float32)
+    save_head(path, recipe, net, centre, scale, pretrained().mean, (low, high))
+    head = Head(path)
+    ours = np.array([head(points, features) for points, features in zip(*valid, strict=True)])
+    np.testing.assert_allclose(ours, theirs, atol=0.02)
+    pairs = Pairs(valid[1].astype(np.float16), valid[0], taught(valid[1]), np.arange(200), 0)
+    rows = measure(head, pairs, pairs)
+    assert {"AU12", "AU25", "gaze_yaw"} <= {row.name for row in rows}
+    assert next(row for row in rows if row.name == "AU01").valid > 0.7
+    assert "| AU12 | lip corner puller |" in markdown(rows)
+
+
+def test_training_is_reproducible(recipe: Recipe) -> None:
+    data = split(*faces(200, 0))
+    short = recipe.model_copy(update={"epochs": 2})
+    one, two = (fit(data, data, short)[0].state_dict() for _ in range(2))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_the_shipped_head_is_small_and_has_every_blendshape() -> None:
+    head = pretrained()
+    file = Path(__file__).parents[2] / "emollm" / "pretrained" / "au-head" / "model.safetensors"
+    assert file.stat().st_size < 1_000_000
+    assert head.mean.shape == (478, 3)
+    assert head.low.shape == head.high.shape == (len(BLENDSHAPES),)
+    assert (head.high - head.low >= 0.19).all()
+    assert head(head.mean * 80, np.zeros(1896, np.float32)).shape == (52,)
+
+
+def test_a_recipe_without_data_says_what_it_needs() -> None:
+    with pytest.raises(ConfigError, match="ferplus=FILE and photos"):
+        main([str(RECIPE)])
+    run = subprocess.run([sys.executable, "-m", "emollm.train.au_head"], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr.strip().splitlines() == [
+        "emollm.train.au_head: usage: python -m emollm.train.au_head RECIPE [--set name=value …]"
+    ]
