@@ -51,7 +51,7 @@ class Recipe(config.Settings):
     """Processes that measure faces."""
     hidden: int = 112
     """Width of both hidden layers."""
-    epochs: int = 60
+    epochs: int = 45
     """Passes over the data."""
     batch: int = 256
     """Faces a step."""
