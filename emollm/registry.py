@@ -13,10 +13,10 @@ T = TypeVar("T")
 class Registry(Mapping[str, T], Generic[T]):
     """Maps names to objects of one kind; looking a name up imports its module, listing the names does not.
 
-    Other packages add names through the entry-point group ``emollm.<kind>``.
+    Other packages add names through the entry-point group ``emollm.<kind>``, with underscores for spaces.
 
     Args:
-        kind: What the names stand for: used in error messages and as the entry-point group.
+        kind: What the names stand for: used in error messages and, with underscores, in the entry-point group.
         table: Built-in names, each with a lazy ``"module:attribute"`` path.
     """
 
@@ -80,5 +80,5 @@ class Registry(Mapping[str, T], Generic[T]):
         """Reads the entry points of other packages, once."""
         if not self._scanned:
             self._scanned = True
-            for entry in entry_points(group=f"emollm.{self.kind}"):
+            for entry in entry_points(group=f"emollm.{self.kind.replace(' ', '_')}"):
                 self._entries.setdefault(entry.name, entry.value)

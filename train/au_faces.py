@@ -8,6 +8,7 @@ labels each variation anew. A source face is in one part only (train, valid or t
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from emollm import assets, ferplus
+from emollm import ferplus
 from emollm.errors import DataError
 from emollm.facs import BLENDSHAPES
 from emollm.files import replacing
 from emollm.media.images import IMAGE_SUFFIXES, read_image
-from emollm.perception.faces import FaceFinder, FaceSettings
+from emollm.perception.faces import BlazeFaceFinder, FaceSettings, find_faces, open_finder
 from emollm.perception.geometry import Pixels
 from emollm.perception.landmarker import FaceLandmarker
-from emollm.perception.litert import Array, Net
-from emollm.perception.mesh import LightMesh, open_light_mesh, region_of_detection, region_of_points
+from emollm.perception.litert import Array
+from emollm.perception.mesh import LightMesh, expected_region, open_light_mesh, region_of_detection, region_of_points
 
 _MIRROR = [
     BLENDSHAPES.index(name.replace("Left", "#").replace("Right", "Left").replace("#", "Right")) for name in BLENDSHAPES
@@ -76,7 +77,7 @@ class Pairs(NamedTuple):
 
 
 class _Nets(NamedTuple):
-    finder: FaceFinder
+    finder: BlazeFaceFinder
     light: LightMesh
     teacher: FaceLandmarker
 
@@ -87,27 +88,29 @@ def ferplus_pairs(file: Path, part: str, teacher: Path, out: Path, workers: int,
     Raises:
         DataError: The file lacks an expected array.
     """
+    key = f"tiles {file.name} {part} {limit} {sha256(teacher.read_bytes()).hexdigest()[:12]}"
     if out.exists():
-        return _load(out)
+        return load_pairs(out, key)
     images = ferplus.read(file, part).images
     jobs = [(str(teacher), "tile", k, tile, 1) for k, tile in enumerate(images[:limit])]
-    return _collect(jobs, out, workers)
+    return _collect(jobs, key, out, workers)
 
 
 def photo_pairs(
     folders: Sequence[Path], part: str, teacher: Path, out: Path, workers: int, variations: int, hold_out: int
 ) -> Pairs:
     """Pairs from folders of photos; every ``hold_out``-th photo is for ``part="test"``, the others for ``"train"``."""
+    key = f"photos {part} {variations} {hold_out} {sha256(teacher.read_bytes()).hexdigest()[:12]}"
     if out.exists():
-        return _load(out)
+        return load_pairs(out, key)
     files = sorted(file for folder in folders for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise DataError(f"{', '.join(map(str, folders)) or 'photos'}: no photos; give folders of photos of faces")
     chosen = [(k, file) for k, file in enumerate(files) if (k % hold_out == hold_out - 1) == (part == "test")]
-    return _collect([(str(teacher), "photo", k, str(file), variations) for k, file in chosen], out, workers)
+    return _collect([(str(teacher), "photo", k, str(file), variations) for k, file in chosen], key, out, workers)
 
 
-def _collect(jobs: Sequence[tuple[str, str, int, Any, int]], out: Path, workers: int) -> Pairs:
+def _collect(jobs: Sequence[tuple[str, str, int, Any, int]], key: str, out: Path, workers: int) -> Pairs:
     rows: list[tuple[Array, Array, Array, int]] = []
     missed = 0
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
@@ -127,20 +130,28 @@ def _collect(jobs: Sequence[tuple[str, str, int, Any, int]], out: Path, workers:
         missed,
     )
     with replacing(out) as file:
-        np.savez(file, **pairs._asdict())
+        np.savez(file, key=np.array(key), **pairs._asdict())
     return pairs
 
 
-def _load(file: Path) -> Pairs:
+def load_pairs(file: Path, key: str) -> Pairs:
+    """Pairs that were kept.
+
+    Raises:
+        DataError: They were made from other data or with other settings.
+    """
     with np.load(file, allow_pickle=False) as arrays:
+        if str(arrays["key"]) != key:
+            raise DataError(
+                f"{file}: made for {str(arrays['key'])!r}, wanted {key!r}; remove it or give another work folder"
+            )
         return Pairs(**{name: arrays[name] for name in Pairs._fields[:-1]}, missed=int(arrays["missed"]))
 
 
 @cache
 def _nets(teacher: str) -> _Nets:
     cv2.setNumThreads(1)
-    short, full = (Net(assets.path(f"face-detector-{name}"), name=name) for name in ("short", "full"))
-    return _Nets(FaceFinder(short, full, FaceSettings()), open_light_mesh(), FaceLandmarker(Path(teacher)))
+    return _Nets(open_finder(FaceSettings()), open_light_mesh(), FaceLandmarker(Path(teacher)))
 
 
 def _pairs_of(job: tuple[str, str, int, Any, int]) -> tuple[list[tuple[Array, Array, Array, int]], int]:
@@ -158,13 +169,13 @@ def _pairs_of(job: tuple[str, str, int, Any, int]) -> tuple[list[tuple[Array, Ar
 
 def _pair(picture: Pixels, nets: _Nets) -> list[tuple[Array, Array, Array]]:
     """Features and points of each look of the light nets, with the teacher's mean over three; empty if any finds no face."""
-    detections = nets.finder(picture)
+    detections = find_faces(nets.finder, picture)
     if not detections:
         return []
     middle = np.array(picture.shape[1::-1]) / 2
     best = min(detections, key=lambda item: float(np.linalg.norm((item.box[:2] + item.box[2:]) / 2 - middle)))
     region = region_of_detection(best.box, best.points)
-    looks = nets.light.looks(picture, region)
+    looks = nets.light.looks(picture, expected_region(region))
     taught = nets.teacher.look(picture, region)
     if looks[-1].presence < 0.5 or taught.presence < 0.5:
         return []
@@ -181,7 +192,7 @@ def _variations(file: str, count: int, nets: _Nets, rng: np.random.Generator) ->
     """The photo itself, then ``count - 1`` variations of it."""
     photo = read_image(Path(file)).pixels
     yield photo
-    detections = nets.finder(photo)
+    detections = find_faces(nets.finder, photo)
     if not detections:
         return
     mesh = nets.light(photo, region_of_detection(detections[0].box, detections[0].points))

@@ -8,10 +8,13 @@ learns the bundle's 52 blendshapes. Runs on two cores; faces are measured once a
 """
 
 import json
-import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -21,13 +24,14 @@ from emollm import assets, config, ferplus
 from emollm.errors import ConfigError, EmollmError
 from emollm.facs import BLENDSHAPES
 from emollm.files import replacing
+from emollm.perception.backends import Span
 from emollm.perception.litert import Array
 from emollm.perception.mesh_head import BLENDSHAPES_OUT, Head, head_input
 from emollm.perception.shape import mean_shape
 from emollm.train.au_faces import Pairs, ferplus_pairs, photo_pairs
-from emollm.train.au_table import markdown, measure
+from emollm.train.au_table import markdown, measure, units_of
 
-_LEAST_RANGE = 0.2
+_LEAST_RANGE = 0.3
 
 
 class Recipe(config.Settings):
@@ -78,12 +82,25 @@ class Split(NamedTuple):
     """(n, 52)."""
 
 
-def main(arguments: list[str]) -> None:
-    """Measures faces, trains if asked to, writes the weights, and prints the table of the weights in ``out``."""
-    if not arguments:
-        raise ConfigError("usage: python -m emollm.train.au_head RECIPE [--set name=value …]")
-    overrides = [value for flag, value in zip(arguments[1::2], arguments[2::2], strict=False) if flag == "--set"]
-    recipe = config.load(Recipe, Path(arguments[0]), overrides)
+@click.command()
+@click.argument("recipe_file", metavar="RECIPE", type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting of the recipe.")
+def main(recipe_file: Path, overrides: tuple[str, ...]) -> None:
+    """Measure faces, train the head, and print how well the weights follow their teacher."""
+    try:
+        run(config.load(Recipe, recipe_file, overrides))
+    except EmollmError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def run(recipe: Recipe) -> None:
+    """One run: measures faces, trains if asked to, writes the weights, and prints the table of those in ``out``.
+
+    Raises:
+        ConfigError: The recipe does not name its data.
+        DataError: The data cannot be read.
+        AssetError: No teacher is given and the asset cannot be had.
+    """
     if recipe.ferplus is None or not recipe.photos:
         raise ConfigError("au_head needs ferplus=FILE and photos=[FOLDER, …]")
     teacher = recipe.teacher or assets.path("face-landmarker")
@@ -106,7 +123,7 @@ def main(arguments: list[str]) -> None:
         mean = mean_shape(np.concatenate([tiles.points[::20], photos.points[::20]]))
         train = _join(_split(tiles, mean, recipe), _split(photos, mean, recipe))
         net, centre, scale = fit(train, _split(valid, mean, recipe), recipe)
-        save_head(weights, recipe, net, centre, scale, mean, _range(recipe.ferplus, tiles))
+        save_head(weights, recipe, net, centre, scale, mean, unit_spans(recipe.ferplus, tiles), train.targets.numpy())
     rows = measure(Head(weights), valid, test, features=recipe.features)
     with replacing(recipe.out / "scores.json", "w") as file:
         json.dump([row._asdict() for row in rows], file, indent=1)
@@ -172,17 +189,19 @@ def _join(one: Split, two: Split) -> Split:
     return Split(torch.cat([one.inputs, two.inputs]), torch.cat([one.targets, two.targets]))
 
 
-def _range(file: Path, pairs: Pairs) -> tuple[Array, Array]:
-    """Blendshapes (52,) at which a unit starts and at which it is full.
+def unit_spans(file: Path, pairs: Pairs) -> dict[str, Span]:
+    """Teacher's raw values between which each unit's intensity runs.
 
-    It starts above what nine in ten neutral faces show (neutral by most annotators), and is full at what one face in a hundred
-    exceeds, or a fifth above the start.
+    It starts above what nine in ten neutral faces show (neutral by the majority of the votes), and is full at what one face in a
+    hundred exceeds, or a little above the start where a unit hardly moves.
     """
     votes = ferplus.read(file, "train").votes
     neutral = np.array([ferplus.majority(votes[row]) == "neutral" for row in pairs.source])
-    low = np.percentile(pairs.targets[neutral], 90, axis=0)
-    high = np.maximum(np.percentile(pairs.targets, 99, axis=0), low + _LEAST_RANGE)
-    return low.astype(np.float32), high.astype(np.float32)
+    spans = {}
+    for code, values in units_of(pairs.targets).items():
+        low = float(np.percentile(values[neutral], 90))
+        spans[code] = Span(low, max(float(np.percentile(values, 99)), low + _LEAST_RANGE))
+    return spans
 
 
 def save_head(
@@ -192,9 +211,13 @@ def save_head(
     centre: Tensor,
     scale: Tensor,
     mean: Array,
-    span: tuple[Array, Array],
+    spans: Mapping[str, Span],
+    targets: Array,
 ) -> None:
-    """Writes a head as safetensors: the large ones in half precision, the rest in single."""
+    """Writes a head as safetensors: the large tensors in half precision, the rest in single.
+
+    Recipe, versions and a hash of the ``targets`` (n, 52) it was trained on go into the file's metadata.
+    """
     from safetensors.torch import save
 
     layers = [layer for layer in net if isinstance(layer, nn.Linear)]
@@ -202,13 +225,16 @@ def save_head(
         "centre": centre.half(),
         "scale": scale.half(),
         "mean": torch.from_numpy(mean),
-        "low": torch.from_numpy(span[0]),
-        "high": torch.from_numpy(span[1]),
+        "low": torch.tensor([span.low for span in spans.values()]),
+        "high": torch.tensor([span.high for span in spans.values()]),
     }
     for k, layer in enumerate(layers):
         tensors |= {f"weight.{k}": layer.weight.detach().half(), f"bias.{k}": layer.bias.detach()}
     metadata = {
         "names": json.dumps(BLENDSHAPES_OUT),
+        "units": json.dumps(list(spans)),
+        "data": sha256(targets.tobytes()).hexdigest(),
+        "versions": json.dumps({name: version(name) for name in ("emollm", "torch", "numpy", "ai-edge-litert")}),
         "recipe": recipe.model_dump_json(exclude={"ferplus", "photos", "teacher", "work", "out"}),
     }
     with replacing(path) as file:
@@ -216,8 +242,4 @@ def save_head(
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except EmollmError as error:
-        print(f"emollm.train.au_head: {error}", file=sys.stderr)
-        sys.exit(2)
+    main()

@@ -38,8 +38,8 @@ def measure(head: Head, valid: Pairs, test: Pairs, *, features: bool = True) -> 
         test: Photos held out.
         features: False: the head was trained without feature maps, and gets none.
     """
-    ours, theirs = _units(_predict(head, valid, features)), _units(valid.targets)
-    ours_test, theirs_test = _units(_predict(head, test, features)), _units(test.targets)
+    ours, theirs = units_of(_predict(head, valid, features)), units_of(valid.targets)
+    ours_test, theirs_test = units_of(_predict(head, test, features)), units_of(test.targets)
     rows = [
         Row(
             code,
@@ -80,7 +80,7 @@ def _predict(head: Head, pairs: Pairs, features: bool) -> Array:
     return np.array([head(points, seen) for points, seen in zip(pairs.points, maps, strict=True)])
 
 
-def _units(shapes: Array) -> dict[str, Array]:
+def units_of(shapes: Array) -> dict[str, Array]:
     """Values (n,) of each unit for blendshapes (n, 52)."""
     units = [units_from_blendshapes(dict(zip(BLENDSHAPES, row, strict=True))) for row in shapes.tolist()]
     return {code: np.array([row[code].value for row in units], np.float32) for code in units[0]}

@@ -28,6 +28,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from emollm.errors import MediaError
+from emollm.silence import stderr_silenced
 from emollm.types import MediaInfo
 
 if TYPE_CHECKING:
@@ -192,7 +193,6 @@ def _what_it_is(head: bytes) -> str:
 
 
 _lock = threading.Lock()
-_tiff_lock = threading.Lock()
 _readers = 0
 _putting_back = ExitStack()
 
@@ -233,15 +233,8 @@ def _libtiff_silenced(image: "Image.Image") -> Iterator[None]:
     if image.format != "TIFF" or image.info.get("compression", "raw") == "raw":
         yield
         return
-    with _tiff_lock:
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nowhere)
+    with stderr_silenced():
+        yield
 
 
 # ---- decoding -------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from emollm.errors import MediaError
-from emollm.types import Clip, MediaInfo, Observation
+from emollm.types import Clip, Cue, CueKind, MediaInfo, Missing, Observation, Scale, Source
 
 if TYPE_CHECKING:
     from emollm.perception.settings import PerceptionSettings
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def observe(clip: Clip, settings: "PerceptionSettings | None" = None) -> Observation:
     """All that can be measured in a clip, and what cannot, with the reason.
 
-    A clip's table stands for its picture where both are given. Unreadable media are refused before any model is opened.
+    A clip's table stands for its picture where both are given; a transcript becomes a cue of the whole clip. Unreadable media are refused before any model is opened.
 
     Args:
         clip: What to look at.
@@ -23,18 +23,36 @@ def observe(clip: Clip, settings: "PerceptionSettings | None" = None) -> Observa
         DataError: The table cannot be read.
         AssetError: A model that is needed cannot be had.
     """
-    from emollm.perception.photo import open_photo_perception
-    from emollm.perception.settings import PerceptionSettings
+    measured = _picture(clip, settings)
+    if measured is None and clip.transcript is None:
+        raise MediaError(f"{clip.id}: this version measures photos and tables; give a photo or a table of measurements")
+    measured = measured or Observation(id=clip.id, media=MediaInfo(kind="text"))
+    words = () if clip.transcript is None else (_words(clip.transcript),)
+    missing = tuple(
+        Missing(stream=stream, reason="recordings are not measured by this version")
+        for stream in ("audio", "video")
+        if getattr(clip, stream) is not None
+    )
+    return measured.model_copy(update={"cues": measured.cues + words, "missing": measured.missing + missing})
 
+
+def _picture(clip: Clip, settings: "PerceptionSettings | None") -> Observation | None:
+    """What the table or the photo of a clip shows; None if it has neither."""
     if clip.table is not None:
         from emollm.perception.tables import read_table
 
         return read_table(clip.table, clip.id)
-    if clip.image is not None:
-        from emollm.media.images import read_image
+    if clip.image is None:
+        return None
+    from emollm.media.images import read_image
+    from emollm.perception.photo import open_photo_perception
+    from emollm.perception.settings import PerceptionSettings
 
-        picture = read_image(clip.image)
-        return open_photo_perception(settings or PerceptionSettings())(picture, clip.id)
-    if clip.transcript is not None and clip.video is None and clip.audio is None:
-        return Observation(id=clip.id, media=MediaInfo(kind="text"))
-    raise MediaError(f"{clip.id}: this version measures photos and tables; give a photo or a table of measurements")
+    picture = read_image(clip.image)
+    return open_photo_perception(settings or PerceptionSettings())(picture, clip.id)
+
+
+def _words(transcript: str) -> Cue:
+    """Words that came with the clip, as a cue of the whole clip."""
+    source = Source(backend="transcript", version="given", licence="as the clip")
+    return Cue(id="words", kind=CueKind.WORDS, name="transcript", scale=Scale.TEXT, text=transcript, source=source)

@@ -1,23 +1,30 @@
 """Finding all faces of a picture: two BlazeFace models, tiles for large pictures, one box a face."""
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
+from emollm import assets
 from emollm.config import Settings
+from emollm.perception.backends import FaceFinder
 from emollm.perception.blazeface import BlazeFace, Detection, iou
 from emollm.perception.geometry import Pixels
 from emollm.perception.litert import Net
+from emollm.types import Source
 
 
 class FaceSettings(Settings):
     """How faces are found."""
 
-    threshold: float = 0.5
+    finder: str = "blazeface"
+    """Backend that finds them."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Least score of a detection, 0 to 1."""
-    presence: float = 0.5
+    presence: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Least probability, by the mesh net, that a detection is a face."""
-    max_faces: int = 20
+    max_faces: Annotated[int, Field(ge=1)] = 20
     """At most so many people, the most prominent ones; the rest is declared missing."""
     tiles: bool = True
     """Whether large pictures are also searched in overlapping tiles, for faces under a twentieth of the picture."""
@@ -31,7 +38,7 @@ _TILE = 0.5
 _STEP = 0.25
 
 
-class FaceFinder:
+class BlazeFaceFinder:
     """Detections of all faces of a picture.
 
     Args:
@@ -40,15 +47,12 @@ class FaceFinder:
         settings: Thresholds.
     """
 
+    source = Source(backend="blazeface-short+full", version="1", licence="Apache-2.0")
+
     def __init__(self, short: Net, full: Net, settings: FaceSettings) -> None:
         self._short = BlazeFace(short, threshold=settings.threshold)
         self._full = BlazeFace(full, threshold=settings.threshold)
         self._tiles = settings.tiles
-
-    def __call__(self, pixels: Pixels) -> list[Detection]:
-        """One detection a face, most certain first, in pixels of the picture."""
-        sure, unsure = self.near(pixels)
-        return sorted(distinct([*sure, *self.others(unsure, self.far(pixels))]), key=_falling)
 
     def near(self, pixels: Pixels) -> tuple[list[Detection], list[Detection]]:
         """Large faces, found fast: those whose boxes are trusted, each once, and the others."""
@@ -64,10 +68,22 @@ class FaceFinder:
             found += sorted(tiled, key=_falling)
         return found
 
-    @staticmethod
-    def others(unsure: Sequence[Detection], far: Sequence[Detection]) -> list[Detection]:
-        """Candidates beside the trusted ones, to be taken in this order."""
-        return [*sorted(unsure, key=_falling), *far]
+
+def open_finder(settings: FaceSettings) -> BlazeFaceFinder:
+    """The finder, from the assets ``face-detector-short`` and ``face-detector-full``."""
+    short, full = (Net(assets.path(name), name=name) for name in ("face-detector-short", "face-detector-full"))
+    return BlazeFaceFinder(short, full, settings)
+
+
+def find_faces(finder: FaceFinder, pixels: Pixels) -> list[Detection]:
+    """One detection a face, in pixels of the picture (H, W, 3), most certain first."""
+    sure, candidates = finder.near(pixels)
+    return sorted([*sure, *others(sure, candidates, finder.far(pixels))], key=_falling)
+
+
+def others(sure: Sequence[Detection], candidates: Sequence[Detection], far: Sequence[Detection]) -> list[Detection]:
+    """The faces that are not among the sure ones, each once: candidates before what the far search found."""
+    return distinct([*sorted(candidates, key=_falling), *far], known=sure)
 
 
 def distinct(found: Sequence[Detection], known: Sequence[Detection] = ()) -> list[Detection]:

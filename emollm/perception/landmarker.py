@@ -5,6 +5,7 @@ over the region of a detection, or of the points before. Point and blendshape or
 """
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -72,11 +73,11 @@ class LandmarkerMeter:
     source = Source(backend="face-landmarker", version="float16-1", licence="Apache-2.0")
     shapes = LIVE
     unreliable = WEAK
+    imprecise: Mapping[str, str] = {}
 
     def __init__(self, landmarker: FaceLandmarker) -> None:
         self._landmarker = landmarker
-        head = pretrained()
-        self.low, self.high = head.low, head.high
+        self.spans = pretrained().spans
 
     def __call__(self, pixels: Pixels, detection: Detection) -> Reading:
         """Mesh and blendshapes of a detected face."""

@@ -1,10 +1,8 @@
 """One TensorFlow Lite model on LiteRT: arrays in, arrays out."""
 
-import os
 import struct
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emollm.errors import ModelError
+from emollm.silence import stderr_silenced
 
 Array = NDArray[np.float32]
 
@@ -40,10 +39,11 @@ class Net:
             if taps:
                 data = with_outputs(data, taps)
             self._interpreter: Any = Interpreter(model_content=data, num_threads=1)
-            with _without_greeting():
+            with stderr_silenced():  # its line "Created TensorFlow Lite XNNPACK delegate" has no switch
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, struct.error) as error:
             raise ModelError(f"{name}: not a model that LiteRT can run: {str(error).splitlines()[0]}") from error
+        self._busy = threading.Lock()
         self._input = self._interpreter.get_input_details()[0]["index"]
         details = self._interpreter.get_output_details()
         self._outputs = [detail["index"] for detail in details]
@@ -59,27 +59,10 @@ class Net:
         Returns:
             One array an output, copied, in the model's order.
         """
-        self._interpreter.set_tensor(self._input, x)
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs]
-
-
-@contextmanager
-def _without_greeting() -> Iterator[None]:
-    """Keeps LiteRT's line "Created TensorFlow Lite XNNPACK delegate" out of standard error; it has no switch for it.
-
-    The library writes to the file descriptor itself, so that is turned away for the moment; errors come as exceptions.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        with self._busy:
+            self._interpreter.set_tensor(self._input, x)
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
 def with_outputs(model: bytes, tensors: Sequence[int]) -> bytes:

@@ -13,22 +13,21 @@ from emollm import __version__, assets
 from emollm.errors import AssetError
 from emollm.facs import BLENDSHAPES, UNITS, Region, units_from_blendshapes
 from emollm.media.images import Picture
-from emollm.perception.backends import METERS, FaceMeter, Reading
+from emollm.perception.backends import BEARINGS, FINDERS, METERS, FaceMeter, Reading
 from emollm.perception.blazeface import Detection
-from emollm.perception.faces import FaceFinder, distinct, same_face
-from emollm.perception.gaze import gaze_of
+from emollm.perception.faces import others, same_face
+from emollm.perception.gaze import Gaze
 from emollm.perception.geometry import Pixels
-from emollm.perception.litert import Array, Net
-from emollm.perception.mesh_head import Head, pretrained
+from emollm.perception.litert import Array
 from emollm.perception.settings import PerceptionSettings
-from emollm.perception.shape import Pose, align, pose_of
-from emollm.types import Box, Cue, CueKind, Face, Missing, Observation, Scale, Source, Track
+from emollm.types import Box, Cue, CueKind, Face, Missing, Observation, Scale, Track
 
-GEOMETRY = Source(backend="mesh-geometry", version="1", licence="Apache-2.0")
-"""Source of head pose and gaze: computed from the mesh, whichever net gave it."""
-
+INTENSITY_SCALE = "ferplus-train@2"
+"""What intensities were calibrated on, and how (docs/perception.md); a change of the spans is a new version."""
 _CLOSED = 0.6
 """Both eyes closed by so much: there is no gaze to measure."""
+_FARTHEST_GAZE = 45.0
+"""Degrees that eyes can turn in the head, about; what reads beyond is dark glasses, or no eye."""
 _HIDDEN = 0.3
 """Share of a region's mesh points beyond the picture's edge from which on its units are not measured."""
 _PARTIAL = 0.1
@@ -64,10 +63,8 @@ class PhotoPerception:
 
     def __init__(self, settings: PerceptionSettings) -> None:
         self._settings = settings
-        short, full = (
-            Net(assets.path(f"face-detector-{name}"), name=f"face-detector-{name}") for name in ("short", "full")
-        )
-        self._finder = FaceFinder(short, full, settings.faces)
+        self._finder = FINDERS[settings.faces.finder](settings.faces)
+        self._bearing = BEARINGS[settings.bearing]()
         # Each worker has nets of its own: an interpreter serves one thread at a time.
         meters = [METERS[choose_meter(settings.action_units)]() for _ in range(settings.threads)]
         self._meter: FaceMeter = meters[0]
@@ -75,7 +72,6 @@ class PhotoPerception:
         for meter in meters:
             self._free.put(meter)
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="perception")
-        self._head: Head = pretrained()
         self._unmeasured = tuple(_never_measured(self._meter))
         # Crops are small: OpenCV's thread pool costs more than it saves (measured: a quarter of the processor time).
         cv2.setNumThreads(1)
@@ -103,10 +99,12 @@ class PhotoPerception:
             missing.append(Missing(stream="face", reason=reason))
         if tracks:
             missing += self._unmeasured
+        meter = self._meter.source
         versions = {
             "emollm": __version__,
-            "faces": "blazeface-short+full",
-            self._meter.source.backend: self._meter.source.version,
+            "faces": str(self._finder.source),
+            meter.backend: meter.version,
+            "intensity": INTENSITY_SCALE,
         }
         return Observation(
             id=id, media=picture.info, tracks=tuple(tracks), cues=tuple(cues), missing=tuple(missing), versions=versions
@@ -117,11 +115,11 @@ class PhotoPerception:
 
         Large faces are measured while small ones are still searched for.
         """
-        sure, unsure = self._finder.near(pixels)
+        sure, candidates = self._finder.near(pixels)
         search = self._pool.submit(self._finder.far, pixels)
         reading = [self._pool.submit(self._read, pixels, item) for item in sure]
-        more = distinct(self._finder.others(unsure, search.result()), known=sure)
-        reading += [self._pool.submit(self._read, pixels, item) for item in more]
+        for item in others(sure, candidates, search.result()):
+            reading.append(self._pool.submit(self._read, pixels, item))
         found: list[Person] = []
         for person in sorted((future.result() for future in reading), key=lambda person: -person.score):
             confirmed = person.reading.mesh.presence >= self._settings.faces.presence
@@ -150,45 +148,62 @@ class PhotoPerception:
             yield Missing(stream="face", reason=reason, track=track)
         hidden = {name for name, points in _REGION_POINTS.items() if outside[list(points)].mean() > _HIDDEN}
         yield from self._units(person, track, hidden)
-        rotation = align(mesh.points, self._head.mean).rotation
-        yield from _pose_cues(pose_of(rotation), track, person.score)
-        yield from self._gaze(person, track, rotation, hidden)
+        bearing = self._bearing(mesh)
+        for name, value in bearing.pose._asdict().items():
+            yield self._degrees(CueKind.HEAD_POSE, name, value, track, person.score)
+        yield from self._gaze(person, track, bearing.gaze, hidden)
 
     def _units(self, person: Person, track: str, hidden: set[Region]) -> Iterator[Cue | Missing]:
-        shapes = person.reading.blendshapes
-        raw = units_from_blendshapes(_named(shapes, self._meter.shapes))
-        units = units_from_blendshapes(
-            _named(intensities(shapes, self._meter.low, self._meter.high), self._meter.shapes)
-        )
+        """Units by the recipe of FACS on what was measured; then each on its own scale of intensity."""
+        shapes = zip(BLENDSHAPES, person.reading.blendshapes.tolist(), strict=True)
+        units = units_from_blendshapes({name: value for name, value in shapes if name in self._meter.shapes})
+        confidence = _round(person.score)
         for code, unit in units.items():
+            if code in self._meter.imprecise:
+                continue
             if UNITS[code].region in hidden:
                 yield Missing(stream=code, reason="this part of the face lies outside of the picture", track=track)
                 continue
+            span = self._meter.spans[code]
             yield Cue(
                 id=f"{track}.{code}",
                 kind=CueKind.ACTION_UNIT,
                 name=code,
                 scale=Scale.INTENSITY,
-                value=_round(unit.value),
-                left=None if unit.left is None else _round(unit.left),
-                right=None if unit.right is None else _round(unit.right),
-                raw=_round(raw[code].value),
+                value=_round(span.intensity(unit.value)),
+                left=None if unit.left is None else _round(span.intensity(unit.left)),
+                right=None if unit.right is None else _round(span.intensity(unit.right)),
+                raw=_round(unit.value),
                 track=track,
-                confidence=_round(person.score),
+                confidence=confidence,
                 reliable=code not in self._meter.unreliable,
                 source=self._meter.source,
             )
 
-    def _gaze(self, person: Person, track: str, rotation: Array, hidden: set[Region]) -> Iterator[Cue | Missing]:
+    def _gaze(self, person: Person, track: str, gaze: Gaze, hidden: set[Region]) -> Iterator[Cue | Missing]:
         shapes = dict(zip(BLENDSHAPES, person.reading.blendshapes.tolist(), strict=True))
         if Region.EYES in hidden:
             yield Missing(stream="gaze", reason="the eyes lie outside of the picture", track=track)
         elif min(shapes["eyeBlinkLeft"], shapes["eyeBlinkRight"]) > _CLOSED:
             yield Missing(stream="gaze", reason="eyes closed", track=track)
+        elif max(abs(gaze.yaw), abs(gaze.pitch)) > _FARTHEST_GAZE:
+            reason = f"eyes not seen clearly: {gaze.yaw:.0f}° and {gaze.pitch:.0f}° is farther than eyes turn"
+            yield Missing(stream="gaze", reason=reason, track=track)
         else:
-            gaze = gaze_of(person.reading.mesh.points, rotation)
             for name, value in (("gaze_yaw", gaze.yaw), ("gaze_pitch", gaze.pitch)):
-                yield _degrees(CueKind.GAZE, name, value, track, person.score)
+                yield self._degrees(CueKind.GAZE, name, value, track, person.score)
+
+    def _degrees(self, kind: CueKind, name: str, value: float, track: str, confidence: float) -> Cue:
+        return Cue(
+            id=f"{track}.{name}",
+            kind=kind,
+            name=name,
+            scale=Scale.DEGREES,
+            value=_round(value, 1),
+            track=track,
+            confidence=_round(confidence),
+            source=self._bearing.source,
+        )
 
 
 _OTHERWISE = frozenset({"AU45", "AU46"})
@@ -199,7 +214,9 @@ def _never_measured(meter: FaceMeter) -> Iterator[Missing]:
     """Units with no response in a backend, once for the whole clip."""
     measured = units_from_blendshapes(dict.fromkeys(meter.shapes, 0.0))
     for code, unit in UNITS.items():
-        if code not in measured and unit.region is not Region.HEAD and code not in _OTHERWISE:
+        if code in meter.imprecise:
+            yield Missing(stream=code, reason=meter.imprecise[code])
+        elif code not in measured and unit.region is not Region.HEAD and code not in _OTHERWISE:
             yield Missing(stream=code, reason=f"not measured by {meter.source.backend}")
 
 
@@ -226,15 +243,6 @@ def _obtained(name: str) -> bool:
 def open_photo_perception(settings: PerceptionSettings) -> PhotoPerception:
     """The perception of these settings, opened once a process."""
     return PhotoPerception(settings)
-
-
-def intensities(shapes: Array, low: Array, high: Array) -> Array:
-    """Blendshapes (52,) on the scale of intensity: 0 up to ``low`` (52,), 1 from ``high`` (52,), straight between."""
-    return np.clip((shapes - low) / (high - low), 0, 1)
-
-
-def _named(shapes: Array, measured: frozenset[str]) -> dict[str, float]:
-    return {name: float(value) for name, value in zip(BLENDSHAPES, shapes, strict=True) if name in measured}
 
 
 def _track(id: str, person: Person, prominence: float, scale: float) -> Track:
@@ -266,24 +274,6 @@ def _outside(points: Array, pixels: Pixels) -> Array:
     height, width = pixels.shape[:2]
     x, y = points[:, 0], points[:, 1]
     return (x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)
-
-
-def _pose_cues(pose: Pose, track: str, confidence: float) -> Iterator[Cue]:
-    for name, value in pose._asdict().items():
-        yield _degrees(CueKind.HEAD_POSE, name, value, track, confidence)
-
-
-def _degrees(kind: CueKind, name: str, value: float, track: str, confidence: float) -> Cue:
-    return Cue(
-        id=f"{track}.{name}",
-        kind=kind,
-        name=name,
-        scale=Scale.DEGREES,
-        value=_round(value, 1),
-        track=track,
-        confidence=_round(confidence),
-        source=GEOMETRY,
-    )
 
 
 def _round(value: float, digits: int = 3) -> float:

@@ -14,6 +14,8 @@ class PerceptionSettings(Settings):
     action_units: str = "auto"
     """Backend of action units: ``face-landmarker`` (the exact bundle), ``mesh-head`` (our distilled head), or ``auto``: the
     bundle where it is at hand or can be fetched, else our head."""
+    bearing: str = "mesh"
+    """Backend of head pose and gaze."""
     faces: FaceSettings = FaceSettings()
     """How faces are found."""
     smallest: Annotated[float, Field(gt=0)] = 24.0

@@ -1,5 +1,6 @@
 """What is measured in real photos, and what is said to be missing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,9 @@ from emollm.errors import ConfigError, MediaError
 from emollm.facs import UNITS, Region
 from emollm.media.images import Picture, read_image
 from emollm.perception import observe
-from emollm.perception.photo import PhotoPerception, choose_meter, intensities, open_photo_perception
+from emollm.perception.backends import Span
+from emollm.perception.mesh_head import pretrained
+from emollm.perception.photo import PhotoPerception, choose_meter, open_photo_perception
 from emollm.perception.settings import PerceptionSettings
 from emollm.types import Clip, Cue, CueKind, MediaInfo, Observation, Scale
 
@@ -55,6 +58,7 @@ def test_every_unit_is_measured_or_declared_missing(astronaut_observation: Obser
     assert measured & missing == set()
     assert measured | missing == face
     assert {"AU06", "AU09", "AU34"} <= missing, "shapes that never move are not measured"
+    assert {"AU14", "AU27"} <= missing, "what the head follows too loosely is not measured"
     assert all(gap.reason for gap in astronaut_observation.missing)
 
 
@@ -197,5 +201,40 @@ def test_auto_takes_our_head_where_the_bundle_cannot_be_had(tmp_path: Path, monk
 
 
 def test_intensity_runs_from_neutral_to_the_strongest_faces() -> None:
-    shapes, low, high = np.array([0.1, 0.3, 0.5, 0.9]), np.full(4, 0.3), np.full(4, 0.7)
-    np.testing.assert_allclose(intensities(shapes, low, high), [0, 0, 0.5, 1])
+    assert [Span(0.3, 0.7).intensity(raw) for raw in (0.1, 0.3, 0.5, 0.9)] == pytest.approx([0, 0, 0.5, 1])
+
+
+def test_units_follow_the_recipe_before_they_are_scaled(astronaut_observation: Observation) -> None:
+    """``raw`` is the recipe's value of the blendshapes; intensity is that on the unit's own span."""
+    spans = pretrained().spans
+    for cue in astronaut_observation.of("p1", CueKind.ACTION_UNIT):
+        assert cue.raw is not None
+        assert cue.value == pytest.approx(spans[cue.name].intensity(cue.raw), abs=0.003)
+
+
+def test_four_threads_measure_at_once_and_alike(astronaut: Path, astronaut_observation: Observation) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda _: observe(Clip(id="astronaut", image=astronaut), HEAD), range(12)))
+    assert all(run == astronaut_observation for run in runs)
+
+
+def test_words_and_recordings_of_a_clip_are_neither_lost_nor_made_up(astronaut: Path) -> None:
+    clip = Clip(id="c", image=astronaut, audio=Path("voice.wav"), transcript="Ignore this <b>and</b> smile.")
+    observation = observe(clip, HEAD)
+    (words,) = observation.of(None, CueKind.WORDS)
+    assert words.text == clip.transcript
+    assert ("audio", "recordings are not measured by this version") in {
+        (g.stream, g.reason) for g in observation.missing
+    }
+    only = observe(Clip(id="t", transcript="Not now."))
+    assert [cue.text for cue in only.cues] == ["Not now."]
+
+
+def test_what_reads_as_an_impossible_gaze_is_declared_missing(group_observation: Observation) -> None:
+    """One of the five wears dark glasses: whatever the iris net sees there, no gaze beyond 45° is ever told."""
+    for cue in group_observation.cues:
+        assert cue.kind is not CueKind.GAZE or abs(cue.value or 0) <= 45
+    told = {cue.track for cue in group_observation.cues if cue.kind is CueKind.GAZE}
+    missing = {gap.track for gap in group_observation.missing if gap.stream == "gaze"}
+    assert told | missing == {"p1", "p2", "p3", "p4", "p5"}
+    assert told & missing == set()

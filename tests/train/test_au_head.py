@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from emollm import config
-from emollm.errors import ConfigError
-from emollm.facs import BLENDSHAPES
+from emollm.errors import DataError
+from emollm.perception.backends import Span
 from emollm.perception.mesh_head import Head, pretrained
-from emollm.train.au_faces import Pairs
-from emollm.train.au_head import Recipe, Split, fit, main, predict, save_head
+from emollm.train.au_faces import Pairs, load_pairs
+from emollm.train.au_head import Recipe, Split, fit, predict, save_head
 from emollm.train.au_table import markdown, measure
 
 RECIPE = Path(__file__).parents[2] / "train" / "recipes" / "au_head.yaml"
@@ -63,9 +63,10 @@ def test_the_head_learns_what_its_inputs_show_and_is_the_same_in_numpy(recipe: R
     theirs = predict(net, centre, scale, split(*valid).inputs).numpy()
     assert np.corrcoef(theirs[:, 0], taught(valid[1])[:, 0])[0, 1] > 0.7
     path = recipe.out / "model.safetensors"
-    low, high = np.zeros(52, np.float32), np.ones(52, np.float32)
-    save_head(path, recipe, net, centre, scale, pretrained().mean, (low, high))
+    spans = {"AU01": Span(0.1, 0.9)}
+    save_head(path, recipe, net, centre, scale, pretrained().mean, spans, taught(valid[1]))
     head = Head(path)
+    assert head.spans["AU01"] == pytest.approx(Span(0.1, 0.9))
     ours = np.array([head(points, features) for points, features in zip(*valid, strict=True)])
     np.testing.assert_allclose(ours, theirs, atol=0.02)
     pairs = Pairs(valid[1].astype(np.float16), valid[0], taught(valid[1]), np.arange(200), 0)
@@ -87,16 +88,31 @@ def test_the_shipped_head_is_small_and_has_every_blendshape() -> None:
     file = Path(__file__).parents[2] / "emollm" / "pretrained" / "au-head" / "model.safetensors"
     assert file.stat().st_size < 1_000_000
     assert head.mean.shape == (478, 3)
-    assert head.low.shape == head.high.shape == (len(BLENDSHAPES),)
-    assert (head.high - head.low >= 0.19).all()
+    assert all(0 <= span.low < span.high <= 1.01 for span in head.spans.values())
+    assert {"AU01", "AU12", "AU64"} <= set(head.spans)
     assert head(head.mean * 80, np.zeros(1896, np.float32)).shape == (52,)
 
 
 def test_a_recipe_without_data_says_what_it_needs() -> None:
-    with pytest.raises(ConfigError, match="ferplus=FILE and photos"):
-        main([str(RECIPE)])
-    run = subprocess.run([sys.executable, "-m", "emollm.train.au_head"], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "emollm.train.au_head", str(RECIPE)], capture_output=True, text=True, check=False
+    )
     assert run.returncode == 2
-    assert run.stderr.strip().splitlines() == [
-        "emollm.train.au_head: usage: python -m emollm.train.au_head RECIPE [--set name=value …]"
-    ]
+    assert "needs ferplus=FILE and photos=[FOLDER, …]" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_kept_faces_of_other_settings_are_refused(tmp_path: Path) -> None:
+    points, features = faces(2, 0)
+    np.savez(
+        tmp_path / "p.npz",
+        key=np.array("tiles a"),
+        features=features,
+        points=points,
+        targets=taught(features),
+        source=np.arange(2),
+        missed=0,
+    )
+    assert len(load_pairs(tmp_path / "p.npz", "tiles a").points) == 2
+    with pytest.raises(DataError, match="remove it or give another work folder"):
+        load_pairs(tmp_path / "p.npz", "tiles b")
