@@ -19,6 +19,7 @@ from emollm.perception.faces import others, same_face
 from emollm.perception.gaze import Gaze
 from emollm.perception.geometry import Pixels
 from emollm.perception.litert import Array
+from emollm.perception.mesh import region_of_points
 from emollm.perception.settings import PerceptionSettings
 from emollm.types import Box, Cue, CueKind, Face, Missing, Observation, Scale, Track
 
@@ -250,7 +251,7 @@ def _track(id: str, person: Person, prominence: float, scale: float) -> Track:
     left, top, right, bottom = (float(edge) / scale for edge in person.box)
     points = np.round(person.reading.mesh.points[:, :2].astype(np.float64) / scale, 1) + 0.0
     box = Box(x=_round(left, 1), y=_round(top, 1), width=_round(right - left, 1), height=_round(bottom - top, 1))
-    roll = float(np.degrees(person.reading.mesh.region.angle))
+    roll = float(np.degrees(region_of_points(person.reading.mesh.points).angle))
     face = Face(
         box=box, confidence=_round(person.score), landmarks=tuple(map(tuple, points.tolist())), roll=_round(roll, 2)
     )
