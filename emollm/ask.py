@@ -18,7 +18,7 @@ from emollm.errors import DataError
 from emollm.evidence import check_text
 from emollm.facts import PROMPT, canonical, facts, phrases, quoted
 from emollm.generate import Generator, PromptTooLong
-from emollm.lexicon import sentences
+from emollm.lexicon import marks, sentences
 from emollm.prompts import prompt
 from emollm.types import Answer, Claim, CueKind, FollowUp, Message, Observation, Part, TextPart, Verdict
 
@@ -32,6 +32,9 @@ GATED = {
 }
 """Topics that the guard refuses only while there is no cue of these kinds."""
 
+_OF_THE_FACE = frozenset({"parts", "moves", "noun", "name", "code", "number", "unmeasured"})
+"""Marks of :mod:`emollm.lexicon` that speak of a movement or of a value."""
+_WORD = re.compile(r"\w+(?:['’]\w+)?")
 _ENDS = re.compile(r"[.!?][\"')\]]*$")
 
 
@@ -75,14 +78,14 @@ def ask(
         ModelError: The model cannot be loaded, reached or run.
     """
     settings = settings or AskSettings()
-    question = _readable(question, settings.max_question)
+    question = readable(question, settings)
     found = facts(question, answer, observation, settings.max_facts)
     if (refusal := refused(question, answer, observation, found, settings.guard)) is not None:
         return FollowUp(
             question=question, text=refusal, model=f"guard@{prompt(GUARD).version}", prompt=prompt(GUARD).ref
         )
     said = _tidy(_reply(question, found, generator, settings))
-    text = _backed(said, found, answer, observation) if settings.filter else said
+    text = _backed(said, question, found, answer, observation) if settings.filter else said
     return FollowUp(
         question=question,
         text=text,
@@ -136,8 +139,13 @@ def messages(question: str, found: Sequence[str]) -> tuple[Message, ...]:
     return tuple(Message.model_validate({"role": role, "content": (TextPart(text=text),)}) for role, text in turns)
 
 
-def _readable(question: str, most: int) -> str:
-    """The question without invisible characters and surrounding space."""
+def readable(question: str, settings: AskSettings | None = None) -> str:
+    """The question without invisible characters and surrounding space.
+
+    Raises:
+        DataError: It is empty or too long.
+    """
+    most = (settings or AskSettings()).max_question
     shown = unicodedata.normalize("NFKC", question)
     shown = "".join(sign for sign in shown if unicodedata.category(sign) not in ("Cf", "Cc", "Cs") or sign.isspace())
     shown = shown.strip()
@@ -167,22 +175,43 @@ def _tidy(text: str) -> str:
     return " ".join(parts)
 
 
-def _backed(text: str, found: Sequence[str], answer: Answer, observation: Observation) -> str:
-    """The reply, if nothing contradicts it; else its sentences that are supported; the facts where there are none.
+def _backed(text: str, question: str, found: Sequence[str], answer: Answer, observation: Observation) -> str:
+    """The sentences of the reply that are supported or only repeat what was given; the facts where none is supported.
 
     The first fact is the answer proper, so it takes the place of a first sentence that is dropped.
     """
     parts = [text[start:end] for start, end in sentences(text)]
-    verdicts = [{claim.verdict for claim in claims(part, answer, observation)} for part in parts]
-    if any(Verdict.CONTRADICTED in one for one in verdicts):
-        whole = zip(parts, verdicts, strict=True)
-        kept = [part for part, one in whole if Verdict.SUPPORTED in one and Verdict.CONTRADICTED not in one]
-        parts = kept if not kept or kept[0] == parts[0] or found[0] in kept else [found[0], *kept]
-    left = " ".join(parts)
+    kept = []
+    for part in parts:
+        verdicts = {claim.verdict for claim in claims(part, answer, observation)}
+        repeats = Verdict.SUPPORTED not in verdicts and _repeats(part, question, found, answer)
+        if Verdict.CONTRADICTED not in verdicts and (Verdict.SUPPORTED in verdicts or repeats):
+            kept.append(part)
+    left = " ".join(kept if not kept or kept[0] == parts[0] or found[0] in kept else [found[0], *kept])
     held = {claim.verdict for claim in claims(left, answer, observation)}
     if Verdict.SUPPORTED in held and Verdict.CONTRADICTED not in held:
         return left
     return prompt(PROMPT).render("measured", facts=list(found))
+
+
+def _repeats(part: str, question: str, found: Sequence[str], answer: Answer) -> bool:
+    """Whether a sentence that was not read as a claim says nothing new: all its words are those that were given.
+
+    A sentence on a part of the face must repeat one fact, as words of two facts join to a new one; any other may take its
+    words from the facts, the answer, and beside them the question.
+    """
+    said = _content(part)
+    if any(mark.kind in _OF_THE_FACE for mark in marks(part, 0, len(part)) if _content(part[mark.start : mark.end])):
+        deny = set(prompt(PROMPT).render("negations").split())
+        return any(said <= (given := _content(fact)) and said & deny == given & deny for fact in found)
+    conclusion = answer.rationale.conclusion if answer.rationale is not None else ""
+    known = _content(" ".join((*found, answer.label or "", conclusion)))
+    return bool(said & known) and said <= known | _content(question)
+
+
+def _content(text: str) -> set[str]:
+    """The words of a text that say something, without articles, auxiliaries and the like."""
+    return {*_WORD.findall(text.casefold())} - {*prompt(PROMPT).render("function_words").split()}
 
 
 def _of_other_emotions(text: str, answer: Answer) -> list[Claim]:

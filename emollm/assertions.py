@@ -38,6 +38,10 @@ class Assertion:
     end: int
     names: tuple[str, ...] = ()
     """Units, any of which makes a positive assertion true; an emotion for ``EXPRESSION``."""
+    primary: str = ""
+    """The unit that the words mean first; the others count only where they were measured."""
+    needed: str = ""
+    """The unit without which the words are not true, whichever of ``names`` moves too."""
     directions: tuple[tuple[str, int], ...] = ()
     """Head pose and gaze: quantity and sign (0: either way), any of which makes it true."""
     polarity: Polarity = Polarity.PRESENT

@@ -7,8 +7,8 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from emollm import assets
-from emollm.errors import ModelError
-from emollm.generate import import_transformers, one_line, quiet
+from emollm.errors import ModelError, one_line
+from emollm.generate import import_transformers, quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

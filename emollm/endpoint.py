@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from emollm.errors import ConfigError, ModelError
-from emollm.generate import MAX_TOKENS, one_line, plain_messages
+from emollm.errors import ConfigError, ModelError, one_line
+from emollm.generate import MAX_TOKENS, plain_messages
 from emollm.types import Message
 
 if TYPE_CHECKING:

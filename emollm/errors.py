@@ -35,6 +35,18 @@ class MissingDependency(EmollmError):
     """A package of an extra that is not installed."""
 
 
+def one_line(text: str, most: int | None = 200) -> str:
+    """The text with line breaks as spaces and other control characters (escape codes in file names) made visible.
+
+    Args:
+        text: A message, a file name, or what a library or a server said.
+        most: Longest result in characters, which fits into an error message; None keeps all of it.
+    """
+    joined = " ".join(text.split())
+    line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in joined)
+    return line if most is None or len(line) <= most else line[: most - 1] + "…"
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """One sentence for a name that is not in a table: the closest name and the known ones."""
     names = sorted(known)

@@ -9,17 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Self
 
 from emollm.assertions import Assertion, Number, Polarity
-from emollm.facs import ASYMMETRY, UNITS, Strength, undescribed
+from emollm.facs import ABSENT, ASYMMETRY, PRESENT, STRONG, UNITS, Strength, undescribed
 from emollm.lexicon import lexicon
 from emollm.reading import assertions
 from emollm.types import Claim, Cue, CueKind, Observation, Part, Rationale, Scale, Side, Verdict
 
-PRESENT = 0.3
-"""Intensity from which a movement counts as present."""
-ABSENT = 0.1
-"""Intensity or probability below which it counts as absent; between the two nothing is decided."""
-STRONG = 0.6
-"""Intensity from which a movement is strong."""
 LIKELY = 0.5
 """Probability from which a movement counts as present."""
 NUMBER_TOLERANCE = 0.015
@@ -235,7 +229,7 @@ def _judge_units(item: Assertion, evidence: Evidence) -> Finding | None:
     numbers = [_judge_number(number, evidence) for number in item.numbers]
     if item.polarity is Polarity.MENTIONED:
         return _all_of(numbers) if numbers else None
-    names = item.codes or item.names
+    names = _readings(item, evidence)
     findings = [_judge_unit(name, item, evidence) for name in names]
     positive = item.polarity is Polarity.PRESENT
     found = _any_of(findings) if positive and not item.codes else _all_of(findings)
@@ -249,6 +243,21 @@ def _judge_units(item: Assertion, evidence: Evidence) -> Finding | None:
     if stated.verdict is S and set(stated.cues) == set(found.cues):
         return found  # the number is right: its reason would only say the value a second time
     return _all_of([stated, found])
+
+
+def _readings(item: Assertion, evidence: Evidence) -> Sequence[str]:
+    """The units that the words or codes are held against.
+
+    Without the needed unit nothing of it is true. A rarer reading that was not measured does not keep a claim open where
+    the primary one was measured.
+    """
+    if item.needed:
+        return [*item.codes, *({item.needed} - {*item.codes})]
+    if item.codes:
+        return item.codes
+    if item.primary and evidence.best(item.primary):
+        return [name for name in item.names if evidence.best(name)]
+    return item.names
 
 
 def _judge_number(number: Number, evidence: Evidence) -> Finding:
@@ -299,7 +308,7 @@ def _present(cue: Cue, value: float, strength: Strength | None) -> Finding:
             return Finding(U, (cue.id,), _reason("vague_strength", name=cue.name))
         need = LIKELY
     else:
-        need = {Strength.SLIGHT: ABSENT, Strength.STRONG: PRESENT}.get(strength or Strength.PLAIN, PRESENT)
+        need = {Strength.SLIGHT: ABSENT, Strength.STRONG: PRESENT}.get(strength or Strength.MODERATE, PRESENT)
         verdict = S if value >= need else C if value < ABSENT or strength is Strength.STRONG else U
         if strength is Strength.SLIGHT and value >= STRONG:
             verdict = C
@@ -391,7 +400,7 @@ def _judge_direction(name: str, sign: int, item: Assertion, evidence: Evidence) 
     angle = cue.value * sign if sign else abs(cue.value)
     medium, far = FAR[item.kind]
     if item.polarity is Polarity.PRESENT:
-        need = {Strength.SLIGHT: STILL, Strength.STRONG: medium}.get(item.strength or Strength.PLAIN, TURNED)
+        need = {Strength.SLIGHT: STILL, Strength.STRONG: medium}.get(item.strength or Strength.MODERATE, TURNED)
         verdict = S if angle >= need else C if angle < STILL or item.strength is Strength.STRONG else U
         if item.strength is Strength.SLIGHT and angle >= far:
             verdict = C

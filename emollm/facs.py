@@ -29,7 +29,7 @@ class Strength(StrEnum):
 
     ABSENT = "absent"
     SLIGHT = "slight"
-    PLAIN = "plain"
+    MODERATE = "moderate"
     STRONG = "strong"
 
 
@@ -41,7 +41,7 @@ class ActionUnit:
     """``AU`` and the zero-padded number: ``AU01``."""
     number: int
     name: str
-    """FACS name in lower case; the wording for a plain strength and for a probability."""
+    """FACS name in lower case; the wording for a moderate strength and for a probability."""
     slight: str
     strong: str
     muscle: str
@@ -59,7 +59,7 @@ class ActionUnit:
         return 0 < self.speech_weight < 1
 
     def wording(self, value: float) -> str:
-        """The phrase for an intensity in [0, 1]; the plain FACS name where it is absent or plain."""
+        """The phrase for an intensity in [0, 1]; the plain FACS name where it is absent or moderate."""
         return {Strength.SLIGHT: self.slight, Strength.STRONG: self.strong}.get(strength(value), self.name)
 
 
@@ -117,8 +117,9 @@ BLENDSHAPES: tuple[str, ...] = (
 )  # fmt: skip
 """The 52 outputs of MediaPipe's blendshape model in its order: ``_neutral``, then ARKit's names without ``tongueOut``."""
 
-UNRELIABLE: frozenset[str] = frozenset({"AU05", "AU09", "AU34"})
-"""Units that MediaPipe's blendshapes under-report (eyeWide, noseSneer, cheekPuff: mediapipe #4436, #4450)."""
+ABSENT, PRESENT, STRONG = 0.1, 0.3, 0.6
+"""Intensity below which a movement counts as absent, from which as present, and from which as strong; a probability below
+the first is absent too. Between the first two a movement is slight, between the last two moderate."""
 
 ASYMMETRY = 0.25
 """Difference of left and right above which a unit is called asymmetric."""
@@ -126,11 +127,11 @@ ASYMMETRY = 0.25
 JAW_STRETCH = 0.7
 """``jawOpen`` from which the mouth counts as stretched (AU27)."""
 
-_BANDS = ((0.1, Strength.ABSENT), (0.3, Strength.SLIGHT), (0.6, Strength.PLAIN))
+_BANDS = ((ABSENT, Strength.ABSENT), (PRESENT, Strength.SLIGHT), (STRONG, Strength.MODERATE))
 
 
 def strength(value: float) -> Strength:
-    """Band of a normalised intensity: below .1 absent, below .3 slight, below .6 plain, else strong.
+    """Band of a normalised intensity: below .1 absent, below .3 slight, below .6 moderate, else strong.
 
     Only for intensities; a probability has no strength.
     """

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from emollm.emotions import label_set
 from emollm.errors import ConfigError
-from emollm.evidence import ABSENT, FAR, LIKELY, STILL, TURNED, Evidence
-from emollm.facs import UNITS, Strength, asymmetric, priors, strength
+from emollm.evidence import FAR, LIKELY, STILL, TURNED, Evidence
+from emollm.facs import ABSENT, UNITS, Strength, asymmetric, priors, strength
 from emollm.prompts import prompt
 from emollm.types import Answer, Cue, CueKind, Observation, Scale, Side
 
@@ -173,6 +173,6 @@ def _band(cue: Cue) -> str | None:
         band = "present" if value >= LIKELY else "absent" if value < ABSENT else None
     else:
         slight, far = FAR[cue.kind]
-        bounds = ((STILL, "absent"), (TURNED, None), (slight, "slight"), (far, "plain"))
-        band = next((name for bound, name in bounds if value < bound), "strong")
+        bounds = ((STILL, Strength.ABSENT), (TURNED, None), (slight, Strength.SLIGHT), (far, Strength.MODERATE))
+        band = next((name for bound, name in bounds if value < bound), Strength.STRONG)
     return None if band == Strength.ABSENT and not cue.reliable else band

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from emollm.errors import MissingDependency, ModelError
+from emollm.errors import MissingDependency, ModelError, one_line
 from emollm.types import Message, TextPart
 
 if TYPE_CHECKING:
@@ -305,12 +305,6 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-
-
-def one_line(text: str, most: int = 200) -> str:
-    """The text without line breaks, cut to a length that fits an error message."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _as_set(ids: int | list[int] | None) -> set[int]:

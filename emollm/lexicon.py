@@ -57,6 +57,25 @@ def lexicon() -> dict[str, Any]:
     return values
 
 
+class Readings(NamedTuple):
+    """Units that words may mean, as an entry of the lexicon lists them."""
+
+    names: tuple[str, ...]
+    absent: bool
+    """Whether the words say that they are absent."""
+    primary: str
+    """The unit meant first, or nothing."""
+    needed: str
+    """The unit that must be there, or nothing."""
+
+
+def readings(units: list[str]) -> Readings:
+    """An entry of the lexicon: ``-`` before a unit says absent, ``*`` behind it primary, ``!`` needed."""
+    names = tuple(unit.strip("-*!") for unit in units)
+    marked = {unit[-1]: unit.strip("-*!") for unit in units}
+    return Readings(names, units[0].startswith("-"), marked.get("*", ""), marked.get("!", ""))
+
+
 def _expand(phrase: str) -> Iterator[tuple[str, ...]]:
     pieces = re.split(r"\{([^}]*)\}", phrase)
     choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]

@@ -10,11 +10,20 @@ from functools import cache
 from random import Random
 from typing import Any, NamedTuple
 
-from emollm.evidence import ABSENT, LIKELY, Evidence
-from emollm.facs import UNITS, Region, Strength, asymmetric, strength
+from emollm.evidence import FAR, LIKELY, Evidence
+from emollm.facs import ABSENT, UNITS, Region, Strength, asymmetric, strength
 from emollm.prompts import prompt
 from emollm.types import Cue, CueKind, Rationale, Scale
-from emollm.weighing import MOUTH_OPENING, Match, ReasonerSettings, Weighing, expressive, is_present, presence
+from emollm.weighing import (
+    MOUTH_OPENING,
+    Match,
+    ReasonerSettings,
+    Weighing,
+    expressive,
+    is_present,
+    opposed,
+    presence,
+)
 
 _PAIRS = (("AU01", "AU02"), ("AU06", "AU12"), ("AU25", "AU26"))
 _REGIONS = (Region.UPPER, Region.EYES, Region.LOWER, Region.HEAD)
@@ -54,6 +63,8 @@ class Writer:
         self.doubts = doubts
         self.settings = settings
         self.random = Random(f"{settings.seed} {evidence.fingerprint}")
+        moves = [cue.value or 0.0 for cue in evidence.units if expressive(cue.name) and cue.scale is Scale.INTENSITY]
+        self.floor = settings.min_told if max(moves, default=0.0) >= settings.min_told else ABSENT
 
     def rationale(self) -> Rationale:
         """All three parts."""
@@ -94,7 +105,7 @@ class Writer:
                 continue
             if any(self.evidence.best(name) is not None for name in _ANGLES.get(code, ())):
                 continue
-            floor = ABSENT if cue.scale is Scale.INTENSITY and expressive(code) else None
+            floor = self.floor if cue.scale is Scale.INTENSITY and expressive(code) else None
             if cue.value >= floor if floor is not None else is_present(cue):
                 there.append(cue)
         if any(cue.name == "AU27" for cue in there):
@@ -157,8 +168,8 @@ class Writer:
             angle = abs(cue.value)
             if angle < (self.settings.gaze_degrees if gaze else self.settings.head_degrees):
                 continue
-            bands = (15, 30) if gaze else (20, 40)
-            amount = "slightly" if angle < bands[0] else "far" if angle >= bands[1] else ""
+            slight, far = FAR[cue.kind]
+            amount = "slightly" if angle < slight else "far" if angle >= far else ""
             out.append(
                 self._say(
                     block,
@@ -211,6 +222,9 @@ class Writer:
                     )
         if mouth_only:
             out.append(self._say("mouth_only"))
+        elif decision.outcome != "unclear_empty":
+            out += self._aside(present, " ".join(out))
+        out += self._conflicts()
         if weighing.expressions and measured:
             out.append(self._say("expression_share", score=_two(self.settings.expression_weight)))
         if weighing.unknown_labels:
@@ -220,6 +234,29 @@ class Writer:
             reasons = _listed([self._say(doubt.block, **doubt.values) for doubt in self.doubts])
             out.append(self._say("doubt", reasons=reasons))
         return out
+
+    def _aside(self, present: Sequence[Cue], said: str) -> list[str]:
+        """The strongest movement, where what was said for the labels leaves it out."""
+        if not present:
+            return []
+        top = min(present, key=lambda cue: (cue.scale is not Scale.INTENSITY, -(cue.value or 0.0), cue.name))
+        if top.name in said:
+            return []
+        label = self.decision.label
+        fits = [match for match in self.weighing.matches.values() if top.name in match.prototype.units]
+        fits.sort(key=lambda match: -match.support)
+        emotions = list(dict.fromkeys(one.emotion for one in fits))
+        block = "aside_neutral" if label == self.weighing.neutral else "aside"
+        return [
+            self._say(block, units=_listed(self._units([top.name])), label=label, emotion=_listed(emotions or [""]))
+        ]
+
+    def _conflicts(self) -> list[str]:
+        """Present pairs that pull against each other, unless the label's prior lists both."""
+        match = self.weighing.matches.get(self.decision.label)
+        own = {*match.prototype.units} if match else set()
+        found = [pair for pair in opposed() if all(is_present(self.evidence.best(unit)) for unit in pair)]
+        return [self._say("conflict", units=_listed(self._units(pair))) for pair in found if not own.issuperset(pair)]
 
     def _explain(self, match: Match) -> list[str]:
         """What speaks for a label, what is lacking, what is unknown, what conflicts."""
@@ -236,7 +273,7 @@ class Writer:
         if match.prototype.one_sided and match.support > 0:
             out.append(self._say("one_sided"))
         cues = [self.evidence.best(unit) for unit in match.prototype.core]
-        lacking = [cue.name for cue in cues if cue is not None and cue.reliable and presence(cue) == 0]
+        lacking = [cue.name for cue in cues if cue is not None and cue.reliable and not self._is_told(cue)]
         if lacking:
             out.append(self._say("unclear_units", units=_listed(lacking), count=len(lacking), emotion=match.emotion))
         cheeks, smile = self.evidence.best("AU06"), self.evidence.best("AU12")
@@ -254,7 +291,7 @@ class Writer:
         low = [
             cue.name
             for unit in match.prototype.units
-            if (cue := self.evidence.best(unit)) is not None and not cue.reliable and presence(cue) == 0
+            if (cue := self.evidence.best(unit)) is not None and not cue.reliable and not self._is_told(cue)
         ]
         if low:
             out.append(self._say("unreliable", units=_listed(low), count=len(low)))
@@ -271,17 +308,26 @@ class Writer:
             if cue.scale is Scale.PROBABILITY
             else self._say("mark", name=cue.name, value=_two(cue.value))
             for cue in cues
-            if (cue.value or 0.0) >= (LIKELY if cue.scale is Scale.PROBABILITY else ABSENT)
+            if (cue.value or 0.0) >= (LIKELY if cue.scale is Scale.PROBABILITY else self.floor)
         ]
+
+    def _is_told(self, cue: Cue) -> bool:
+        """Whether a movement is strong enough to be told of, or a probability to count."""
+        return presence(cue) > 0 and (cue.scale is Scale.PROBABILITY or (cue.value or 0.0) >= self.floor)
 
     # conclusion
 
     def _conclusion(self) -> list[str]:
         label, second = self.decision.label, self.decision.second
         scores = self.weighing.scores
-        values: dict[str, str] = {"label": label, "second": second}
+        values: dict[str, str] = {}
         if self.decision.outcome != "unclear_empty":
-            values |= {"score": _two(scores[label]), "second_score": _two(scores[second])}
+            values = {
+                "label": label,
+                "second": second,
+                "score": _two(scores[label]),
+                "second_score": _two(scores[second]),
+            }
         if self.decision.outcome == "unclear_thin":
             values["support"] = _two(self.weighing.support(label, self.settings))
         if self.decision.outcome == "answered" and self.decision.intensity is not None:

@@ -10,11 +10,19 @@ import re
 
 from emollm.assertions import Assertion, Number, Polarity, merged
 from emollm.facs import Strength
-from emollm.lexicon import Mark, lexicon, marks, parse_number, sentences
+from emollm.lexicon import Mark, lexicon, marks, parse_number, readings, sentences
 from emollm.types import CueKind, Side
 
 _CODE = re.compile(r"\d{1,3}[A-ELR]?", re.IGNORECASE)
-_LETTERS = {"A": Strength.SLIGHT, "B": Strength.SLIGHT, "C": Strength.PLAIN, "D": Strength.STRONG, "E": Strength.STRONG}
+_LETTERS = {
+    "A": Strength.SLIGHT,
+    "B": Strength.SLIGHT,
+    "C": Strength.MODERATE,
+    "D": Strength.STRONG,
+    "E": Strength.STRONG,
+}
+_JOINED = re.compile(r"(?:[\s,]|\b(?:and|or|the|his|her|their|both)\b)*", re.IGNORECASE)
+"""What stands between two parts that one thing is said of: "the head and the eyes"."""
 _POSE_MOVES = {"turn", "tilt", "bow", "rear", "up", "down", "direct", "away", "aside", "back"}
 
 
@@ -118,6 +126,11 @@ class _Reader:
         before = self.marks[index - 1] if index else None
         if self.found and before is not None and before.kind == "moves" and self._text(mark) == "neither":
             self.found[-1].polarity, self.found[-1].end = Polarity.ABSENT, mark.end
+        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
+        # "is not visible" says it all; after "is not visibly" the movement is still to come.
+        said = mark.id == "not_clear" and not self._text(mark).endswith("ly")
+        if said and self.group and (following is None or following.token > mark.last + 1):
+            self._predicates(mark._replace(id="present"), index)
 
     # subjects and what is said of them
 
@@ -129,6 +142,7 @@ class _Reader:
     def _moves(self, mark: Mark, index: int) -> None:
         if mark.id == "turn" and self._goes_on(index):
             return
+        self._leave_head(mark)
         following = self.marks[index + 1] if index + 1 < len(self.marks) else None
         if following is not None and following.kind in ("sides", "strengths") and index + 2 < len(self.marks):
             following = self.marks[index + 2] if self.marks[index + 2].kind == "parts" else following
@@ -148,6 +162,17 @@ class _Reader:
                 self.pending = []
         elif self.last and mark.token - self.last[-1].last <= 8:
             self._say(self.last, mark, index)
+        elif self.group and mark.id == "show":
+            self._predicates(mark._replace(id="present"), index)
+
+    def _leave_head(self, mark: Mark) -> None:
+        """Forgets a head or face that the movement is not said of: "the face looks happy, and the mouth corners …"."""
+        following = [*self.pending[1:], mark]
+        self.pending = [
+            part
+            for part, other in zip(self.pending, following, strict=False)
+            if part.id != "head" or other is mark or _JOINED.fullmatch(self.text, part.end, other.start)
+        ]
 
     def _goes_on(self, index: int) -> bool:
         """Whether a colourless verb ("turned", "pushed") is followed by the word that says where: "far up", "forward"."""
@@ -171,9 +196,9 @@ class _Reader:
             tokens = (min(part.token, move.token), max(part.last, move.last))
             units = lexicon()["table"].get(part.id, {}).get(move.id)
             if units:
-                absent = units[0].startswith("-")
-                names = tuple(unit.removeprefix("-") for unit in units)
-                self._add(Assertion(CueKind.ACTION_UNIT, *span, names=names), tokens, flip=absent)
+                names, absent, primary, needed = readings(units)
+                item = Assertion(CueKind.ACTION_UNIT, *span, names=names, primary=primary, needed=needed)
+                self._add(item, tokens, flip=absent)
             elif (pose := self._pose(part, move, index)) is not None:
                 pose.start, pose.end = min(span[0], pose.start), max(span[1], pose.end)
                 self._add(pose, tokens, flip=pose.polarity is Polarity.ABSENT)
@@ -242,9 +267,9 @@ class _Reader:
     def _noun(self, mark: Mark, index: int) -> None:
         row = lexicon()["nouns"][int(mark.id)]
         strength = Strength(row["strength"]) if "strength" in row else None
-        self._name_it(
-            Assertion(CueKind.ACTION_UNIT, mark.start, mark.end, tuple(row["units"]), strength=strength), mark
-        )
+        names, _, primary, needed = readings(row["units"])
+        item = Assertion(CueKind.ACTION_UNIT, mark.start, mark.end, names, primary, needed, strength=strength)
+        self._name_it(item, mark)
 
     def _name(self, mark: Mark, index: int) -> None:
         self._name_it(Assertion(CueKind.ACTION_UNIT, mark.start, mark.end, (mark.id,), explicit=True), mark)

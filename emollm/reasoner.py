@@ -5,6 +5,8 @@ No language model: cues are weighed by cited FACS priors (:mod:`emollm.weighing`
 follow ExpLLM (Lan et al. 2024). An answer describes an expression; it says nothing of what a person feels, intends or is.
 """
 
+from collections.abc import Iterator
+
 import emollm
 from emollm.emotions import LabelSet
 from emollm.errors import DataError, unknown_name
@@ -30,7 +32,8 @@ def reason(
 
     Returns:
         The answer for that person, the others in ``people``. Abstained, without a label, when no face was found, the
-        evidence is thin, or two labels are too close; its rationale says why. ``valence`` and ``arousal`` are None: they are
+        evidence is thin, or two labels are too close; its rationale says why. Nothing is ranked (``labels`` is empty) where
+        nothing that was measured speaks for any label. ``valence`` and ``arousal`` are None: they are
         not measured on this path.
 
     Raises:
@@ -52,12 +55,10 @@ def reason(
 
 def _no_face(observation: Observation, labels: LabelSet) -> Answer:
     rationale = Rationale(observations="", interpretation="", conclusion=prompt("reasoner/rationale").render("no_face"))
-    even = tuple(RankedLabel(label=label, score=1 / len(labels.labels)) for label in labels.labels)
     return Answer(
         id=observation.id,
         status="abstained",
         label_set=labels.id,
-        labels=even,
         rationale=rationale,
         missing=observation.missing,
         text=rationale.conclusion,
@@ -80,7 +81,7 @@ def _answer(observation: Observation, person: Track | None, labels: LabelSet, se
         status="answered" if answered else "abstained",
         label=decision.label if answered else None,
         label_set=labels.id,
-        labels=tuple(RankedLabel(label=label, score=min(score, 1.0)) for label, score in weighing.ranked),
+        labels=() if weighing.empty else tuple(_ranked(weighing)),
         intensity=decision.intensity if answered else None,
         rationale=rationale,
         claims=check(rationale, observation, track),
@@ -90,6 +91,11 @@ def _answer(observation: Observation, person: Track | None, labels: LabelSet, se
         ),
         provenance=_provenance(observation, track),
     )
+
+
+def _ranked(weighing: Weighing) -> Iterator[RankedLabel]:
+    for label, score in weighing.ranked:
+        yield RankedLabel(label=label, score=min(score, 1.0))
 
 
 def _doubts(person: Track | None, evidence: Evidence, settings: ReasonerSettings) -> list[Doubt]:

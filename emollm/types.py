@@ -352,7 +352,7 @@ class Answer(Record):
     """None when abstained or unparsed, and when the evidence is unclear."""
     label_set: str | None = None
     labels: tuple[RankedLabel, ...] = ()
-    """All labels of the set, best first. Scores sum to 1."""
+    """All labels of the set, best first, with scores that sum to 1; empty where nothing was measured that speaks for any."""
     intensity: Unit | None = None
     valence: Signed | None = None
     arousal: Signed | None = None

@@ -20,8 +20,8 @@ from pydantic import Field
 
 from emollm.config import Settings
 from emollm.emotions import LabelSet
-from emollm.evidence import ABSENT, LIKELY, PRESENT, Evidence
-from emollm.facs import UNITS, Prior, Prototype, Region, asymmetric, priors
+from emollm.evidence import LIKELY, Evidence
+from emollm.facs import ABSENT, PRESENT, UNITS, Prior, Prototype, Region, asymmetric, priors
 from emollm.types import Cue, Scale, Unit
 
 MOUTH_OPENING = frozenset({"AU25", "AU26", "AU27"})
@@ -59,6 +59,9 @@ class ReasonerSettings(Settings):
     """Confidence of the face below which units are doubted."""
     max_observations: int = Field(default=8, ge=1)
     """Most units that the key observations tell of."""
+    min_told: Unit = 0.15
+    """Intensity below which a movement is not told of, unless nothing stronger is there: the mean absolute error of the
+    measurement is about .05, so that just above .1 it is hard to tell from none."""
     head_degrees: float = 12.0
     """Head turn, nod or tilt from which it is told."""
     gaze_degrees: float = 10.0
@@ -127,6 +130,12 @@ class Weighing:
 def contradictions() -> dict[str, tuple[str, ...]]:
     """Units that pull against an expression, by emotion (``reasoner.yaml``; ours, see there)."""
     return {emotion: tuple(units) for emotion, units in _table()["contradictions"].items()}
+
+
+@cache
+def opposed() -> tuple[tuple[str, str], ...]:
+    """Pairs of units that move one part of the face in opposite ways (``reasoner.yaml``; ours, see there)."""
+    return tuple((first, second) for first, second in _table()["opposed"])
 
 
 @cache
@@ -227,7 +236,7 @@ def _match(
         norm += weight * (1.0 if known else settings.unknown + (1 - settings.unknown) * here)
     support = total / norm if any(evidence.best(unit) for unit in prototype.core) else 0.0
     if prototype.one_sided:
-        support *= _one_sidedness(prototype, evidence)
+        support *= _one_sidedness(prototype, evidence, settings.unknown)
     against = tuple(unit for unit in contradictions().get(emotion, ()) if presence(evidence.best(unit)) > 0)
     support -= settings.contradiction * sum(presence(evidence.best(unit)) for unit in against)
     there = [cue for unit in weights if (cue := evidence.best(unit)) is not None and presence(cue) > 0]
@@ -239,15 +248,18 @@ def _match(
     return Match(label, emotion, prior, prototype, min(max(support, 0.0), 1.0), present, against, intensity, nearly)
 
 
-def _one_sidedness(prototype: Prototype, evidence: Evidence) -> float:
-    """0 where left and right are alike or unknown, 1 from a difference of .5."""
+def _one_sidedness(prototype: Prototype, evidence: Evidence, unknown: float) -> float:
+    """How far the whole core moves on one and the same side.
+
+    0 where left and right of any core unit are alike or not known apart, or two units favour different sides; 1 where each
+    differs by .5. A core unit that was not measured at all leaves ``unknown`` of it.
+    """
     cues = [cue for unit in prototype.core if (cue := evidence.best(unit)) is not None]
-    gaps = [
-        abs(cue.left - cue.right)
-        for cue in cues
-        if asymmetric(cue.left, cue.right) and cue.left is not None and cue.right is not None
-    ]
-    return min((max(gaps) - ABSENT) / 0.4, 1.0) if gaps else 0.0
+    gaps = [(cue.left or 0.0) - (cue.right or 0.0) if asymmetric(cue.left, cue.right) else 0.0 for cue in cues]
+    if not gaps or min(gaps) * max(gaps) <= 0:
+        return 0.0
+    gap = min(abs(gap) for gap in gaps)
+    return min((gap - ABSENT) / 0.4, 1.0) * unknown ** (len(prototype.core) - len(cues))
 
 
 def expressive(unit: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from emollm.ask import AskSettings, ask, claims, messages
 from emollm.errors import DataError
 from emollm.evidence import check_text
-from emollm.facs import UNITS, UNRELIABLE
+from emollm.facs import UNITS
 from emollm.facts import facts, quoted, sentence
 from emollm.generate import PromptTooLong, open_generator
 from emollm.prompts import prompt
@@ -34,6 +34,7 @@ from emollm.types import (
 
 SOURCE = Source(backend="mesh-head", version="1", licence="Apache-2.0")
 DEGREES = {"yaw": CueKind.HEAD_POSE, "pitch": CueKind.HEAD_POSE, "gaze_yaw": CueKind.GAZE, "gaze_pitch": CueKind.GAZE}
+UNDER_REPORTED = frozenset({"AU05", "AU09", "AU34"})
 UNMEASURED = ("AU11", "AU13", "AU23", "AU38")
 
 
@@ -42,7 +43,7 @@ def unit(code: str, value: float, left: float | None = None, right: float | None
         left = right = value
     return Cue(
         id=f"p1.{code}", kind=CueKind.ACTION_UNIT, name=code, scale=Scale.INTENSITY, value=value, left=left, right=right,
-        track="p1", reliable=code not in UNRELIABLE, source=SOURCE,
+        track="p1", reliable=code not in UNDER_REPORTED, source=SOURCE,
     )  # fmt: skip
 
 
@@ -220,7 +221,7 @@ def test_the_strongest_movements_are_given_first() -> None:
         "The face looks happy.",
         "The mouth corners are strongly pulled up.",
         "The cheeks are strongly raised.",
-        "The lips are clearly parted.",
+        "The lips are moderately parted.",
     )
 
 
@@ -241,7 +242,7 @@ def test_a_part_of_the_face_is_answered_by_its_units_alone() -> None:
 
 def test_turns_of_the_head_name_the_persons_own_side() -> None:
     assert facts("Is the head turned?", HAPPY, observed(yaw=28.0)) == (
-        "The head is clearly turned to the person's left.",
+        "The head is moderately turned to the person's left.",
     )
     assert facts("Is the head turned?", HAPPY, observed(yaw=-15.0)) == (
         "The head is slightly turned to the person's right.",
@@ -250,7 +251,7 @@ def test_turns_of_the_head_name_the_persons_own_side() -> None:
 
 def test_a_one_sided_movement_names_its_side() -> None:
     assert sentence(unit("AU12", 0.5, left=0.1, right=0.5)) == (
-        "The mouth corners are clearly pulled up, more on the person's right side."
+        "The mouth corners are moderately pulled up, more on the person's right side."
     )
 
 
@@ -306,7 +307,7 @@ def test_a_question_about_gaps_is_answered_by_them() -> None:
 
 def test_a_question_for_the_gaze_is_answered_by_it() -> None:
     assert facts("Where is the person looking?", HAPPY, observed(yaw=28.0)) == (
-        "The head is clearly turned to the person's left.",
+        "The head is moderately turned to the person's left.",
     )
 
 
@@ -379,6 +380,37 @@ def test_a_reply_that_rests_on_nothing_measured_becomes_the_facts(reply: str) ->
     assert {claim.verdict for claim in found.claims} == {Verdict.SUPPORTED}
 
 
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("Why?", "The mouth is moderately wrinkled."),
+        ("Why?", "The face looks happy. The mouth is moderately wrinkled."),
+        ("Why?", "The face looks happy. She had a good day."),
+        ("Is the mouth wrinkled?", "The mouth is wrinkled."),
+        ("Is the person confused?", "The person is confused."),
+        ("Is the person confused?", "Yes."),
+    ],
+)
+def test_what_was_not_given_and_cannot_be_checked_is_dropped(question: str, told: str) -> None:
+    support = "The cheeks are strongly raised."
+    found = ask(question, HAPPY, SMILE, Scripted(f"{support} {told}"))
+    assert told.split(". ")[-1] not in found.text
+    assert support in found.text
+    assert found.model == "scripted@1+filtered"
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("Why?", "The face looks happy. The cheeks are strongly raised."),
+        ("Is the person happy?", "The happy face: happiness. The mouth corners are strongly pulled up."),
+    ],
+)
+def test_what_repeats_the_facts_is_kept(question: str, told: str) -> None:
+    found = ask(question, HAPPY, SMILE, Scripted(told))
+    assert (found.text, found.model) == (told, "scripted@1")
+
+
 @pytest.mark.parametrize("said", ["The face looks sad.", "The face does not look happy.", "The person is not happy."])
 def test_an_emotion_that_the_answer_does_not_name_is_contradicted(said: str) -> None:
     assert [claim.verdict for claim in claims(said, HAPPY, SMILE)] == [Verdict.CONTRADICTED]
@@ -398,8 +430,8 @@ def test_without_the_filter_the_contradiction_is_shown() -> None:
 
 
 def test_a_sentence_said_twice_or_cut_off_is_left_out() -> None:
-    reply = "The lips are clearly parted. The lips are clearly parted. The cheeks are"
-    assert ask("Why?", HAPPY, SMILE, Scripted(reply)).text == "The lips are clearly parted."
+    reply = "The lips are moderately parted. The lips are moderately parted. The cheeks are"
+    assert ask("Why?", HAPPY, SMILE, Scripted(reply)).text == "The lips are moderately parted."
 
 
 def test_an_abstained_answer_can_be_asked_about() -> None:

@@ -30,6 +30,9 @@ from emollm.types import (
 SUPPORTED, CONTRADICTED, UNVERIFIABLE = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.UNVERIFIABLE
 SOURCE = Source(backend="mesh-head", version="1", licence="Apache-2.0")
 
+UNDER_REPORTED = frozenset({"AU05", "AU09", "AU34"})
+"""Units that the backend of these tests marks as unreliable."""
+
 
 def unit(code: str, value: float | tuple[float, float], scale: Scale = Scale.INTENSITY, track: str = "p1") -> Cue:
     left, right = value if isinstance(value, tuple) else (None, None)
@@ -42,7 +45,7 @@ def unit(code: str, value: float | tuple[float, float], scale: Scale = Scale.INT
         left=left,
         right=right,
         track=track,
-        reliable=code not in facs.UNRELIABLE,
+        reliable=code not in UNDER_REPORTED,
         source=SOURCE,
     )
 
@@ -123,6 +126,8 @@ TRUE = (
     "There isn't any frowning.",
     "the gaze is directed slightly to the right (gaze yaw -12°).",
     "The head faces left (yaw 23°).",
+    "The smile is revealed.",
+    "The head and the face are turned to the left.",
 )
 
 FALSE = (
@@ -162,6 +167,9 @@ FALSE = (
     "Both eyebrows are lifted high.",
     "The eyebrows appear slightly raised.",
     "the gaze is directed to the right (gaze yaw 30°).",
+    "The lips are tightened.",
+    "The smile is not revealed.",
+    "The smile is not visible.",
 )
 
 OPEN = (
@@ -172,7 +180,6 @@ OPEN = (
     "Tears run down the cheeks.",
     "The voice trembles.",
     "The nostrils are flared.",
-    "The lips are tightened.",
     "The tongue is out.",
     "AU23 is active.",
     "AU31 is active.",
@@ -324,6 +331,58 @@ def test_any_unit_that_the_words_may_mean_supports_them() -> None:
     assert verdicts(text, seen(unit("AU01", 0.0))) == [UNVERIFIABLE]
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("The right corner of the mouth is pulled up.", CONTRADICTED),
+        ("The corner of the mouth on the right is pulled up.", CONTRADICTED),
+        ("The left corner of the mouth is pulled up.", SUPPORTED),
+    ],
+)
+def test_the_side_of_a_mouth_corner_is_read(text: str, verdict: Verdict) -> None:
+    assert verdicts(text, seen(unit("AU12", (0.8, 0.05)))) == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("text", "primary", "other"),
+    [
+        ("The mouth corners are raised.", "AU12", "AU13"),
+        ("The lips are tightened.", "AU24", "AU23"),
+        ("The eyes are narrowed.", "AU07", "AU06"),
+    ],
+)
+def test_a_rarer_reading_that_was_not_measured_does_not_keep_a_claim_open(text: str, primary: str, other: str) -> None:
+    denied = text.replace("are", "are not")
+    assert verdicts(text, seen(unit(primary, 0.02))) == [CONTRADICTED]
+    assert verdicts(denied, seen(unit(primary, 0.02))) == [SUPPORTED]
+    assert verdicts(text, seen(unit(primary, 0.02), unit(other, 0.2))) == [UNVERIFIABLE]
+    assert verdicts(text, seen(unit(primary, 0.02), unit(other, 0.5))) == [SUPPORTED]
+    assert verdicts(text, seen(unit(other, 0.02))) == [UNVERIFIABLE]
+
+
+@pytest.mark.parametrize("text", ["The person is revealing teeth.", "The teeth are visible.", "He bares his teeth."])
+def test_teeth_show_only_between_parted_lips(text: str) -> None:
+    assert verdicts(text, seen(unit("AU12", 0.8), unit("AU25", 0.02))) == [CONTRADICTED]
+    assert verdicts(text, seen(unit("AU10", 0.8), unit("AU25", 0.02))) == [CONTRADICTED]
+    assert verdicts(text, seen(unit("AU25", 0.6))) == [SUPPORTED]
+    with_code = text.replace(".", " (AU10 0.80).")
+    assert verdicts(with_code, seen(unit("AU10", 0.8), unit("AU25", 0.6))) == [SUPPORTED]
+    assert verdicts(with_code, seen(unit("AU10", 0.8), unit("AU25", 0.02))) == [CONTRADICTED]
+
+
+def test_a_face_that_looks_some_way_is_not_moved_by_what_its_parts_do() -> None:
+    (claim,) = check_text(
+        "the face looks happy, and the mouth corners are strongly pulled up", Part.OBSERVATIONS, SMILE, "p1"
+    )
+    assert (claim.verdict, claim.cues) == (SUPPORTED, ("p1.AU12",))
+
+
+def test_a_jaw_pushed_forward_is_thrust_not_moved_sideways() -> None:
+    text = "The jaw is pushed forward."
+    assert verdicts(text, seen(unit("AU29", 0.6), unit("AU30", 0.0))) == [SUPPORTED]
+    assert verdicts(text, seen(unit("AU29", 0.0), unit("AU30", 0.6))) == [CONTRADICTED]
+
+
 def test_gaze_without_angles_is_held_against_the_gaze_units() -> None:
     eyes = seen(unit("AU61", 0.5), unit("AU62", 0.0))
     assert verdicts("The person looks to the left.", eyes) == [SUPPORTED]
@@ -353,7 +412,7 @@ def test_probabilities_of_an_expression_network_are_looked_up() -> None:
 # ---- the tables -----------------------------------------------------------------------------------------------------
 
 FACIAL = [entry for entry in UNITS.values() if entry.number < 51]
-BANDS = {"slight": 0.2, "plain": 0.45, "strong": 0.9}
+BANDS = {"slight": 0.2, "moderate": 0.45, "strong": 0.9}
 
 
 @pytest.mark.parametrize("entry", FACIAL, ids=lambda entry: entry.code)
@@ -361,9 +420,9 @@ BANDS = {"slight": 0.2, "plain": 0.45, "strong": 0.9}
 def test_every_phrase_of_the_units_is_read_as_its_unit(entry: facs.ActionUnit, band: str) -> None:
     phrase = f"The {entry.wording(BANDS[band])} ({entry.code})."
     high = verdicts(phrase, seen(unit(entry.code, BANDS[band])))
-    assert SUPPORTED in high or band == "plain"
+    assert SUPPORTED in high or band == "moderate"
     assert CONTRADICTED not in high
-    if entry.code not in facs.UNRELIABLE:
+    if entry.code not in UNDER_REPORTED:
         assert CONTRADICTED in verdicts(phrase, seen(unit(entry.code, 0.0)))
 
 

@@ -30,7 +30,7 @@ from emollm.types import (
     Track,
     Verdict,
 )
-from emollm.weighing import weigh
+from emollm.weighing import expressive, weigh
 
 BASIC = label_set("basic8")
 SETS = ("basic8", "canonical9", "raer", "c-expr-db", "mafw", "merr", "goemotions")
@@ -38,6 +38,8 @@ SOURCE = Source(backend="mesh-head", version="1", licence="Apache-2.0")
 MEASURED = tuple(
     f"AU{n:02d}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 18, 20, 22, 24, 25, 26, 27, 28, 29, 30, 34, 43)
 )
+UNDER_REPORTED = frozenset({"AU05", "AU09", "AU34"})
+"""Units that the backend of these tests marks as unreliable."""
 POSE = {"yaw": 70, "pitch": 50, "roll": 60, "gaze_yaw": 40, "gaze_pitch": 30}
 EMOTIONS = ("neutral", "Happy", "sadness", "anger", "fear", "surprise", "disgust", "contempt")
 
@@ -60,7 +62,7 @@ def unit(
         left=left,
         right=right,
         track=track,
-        reliable=code not in facs.UNRELIABLE,
+        reliable=code not in UNDER_REPORTED,
         source=SOURCE,
     )
 
@@ -147,8 +149,9 @@ def prove(seed: int) -> None:
     for one in everyone(answer):
         assert one.rationale is not None
         assert not [claim for claim in one.claims if claim.verdict is Verdict.CONTRADICTED]
-        assert sum(entry.score for entry in one.labels) == pytest.approx(1)
-        assert sorted(entry.label for entry in one.labels) == sorted(labels.labels)
+        assert sum(entry.score for entry in one.labels) == pytest.approx(1 if one.labels else 0)
+        assert sorted(entry.label for entry in one.labels) in ([], sorted(labels.labels))
+        assert one.labels or one.status == "abstained"
         told = one.rationale.observations
         own = {cue.name for cue in observation.of(one.track)}
         assert set(re.findall(r"AU\d\d", told)) <= own
@@ -229,7 +232,8 @@ def test_textbook_faces_get_their_label(units: dict[str, float], label: str) -> 
 
 
 def test_a_smile_on_one_side_with_a_tuck_is_a_candidate_for_contempt() -> None:
-    answer = reason(seen(unit("AU12", 0, sides=(0.5, 0.05)), unit("AU14", 0, sides=(0.4, 0.02))), BASIC)
+    still = [cue for cue in face().cues if cue.name not in ("AU12", "AU14")]
+    answer = reason(seen(*still, unit("AU12", 0, sides=(0.5, 0.05)), unit("AU14", 0, sides=(0.4, 0.02))), BASIC)
     assert answer.label == "contempt"
     assert answer.rationale is not None
     assert "left side" in answer.rationale.observations
@@ -239,6 +243,27 @@ def test_a_smile_on_one_side_with_a_tuck_is_a_candidate_for_contempt() -> None:
 def test_a_smile_on_both_sides_is_no_sign_of_contempt() -> None:
     answer = reason(seen(unit("AU12", 0, sides=(0.5, 0.45)), unit("AU14", 0, sides=(0.4, 0.4))), BASIC)
     assert {entry.label: entry.score for entry in answer.labels}["contempt"] == 0
+
+
+@pytest.mark.parametrize(
+    ("smile", "tuck"),
+    [
+        ((0.5, 0.5), (0.4, 0.02)),
+        ((0.5, 0.05), (0.4, 0.4)),
+        ((0.5, 0.05), (0.02, 0.4)),
+        ((0.5, 0.05), None),
+    ],
+)
+def test_contempt_asks_for_both_units_on_one_side(smile: tuple[float, float], tuck: tuple[float, float] | None) -> None:
+    tucked = unit("AU14", 0.4) if tuck is None else unit("AU14", 0, sides=tuck)
+    answer = reason(seen(unit("AU12", 0, sides=smile), tucked), BASIC)
+    assert {entry.label: entry.score for entry in answer.labels}["contempt"] == 0
+
+
+def test_one_side_of_a_smile_is_not_enough_for_contempt_where_the_tuck_was_not_measured() -> None:
+    still = [cue for cue in face().cues if cue.name not in ("AU12", "AU14")]
+    answer = reason(seen(*still, unit("AU12", 0, sides=(0.9, 0.0))), BASIC)
+    assert answer.label != "contempt"
 
 
 def test_a_lone_lowered_brow_is_unclear_and_names_the_two_nearest() -> None:
@@ -289,6 +314,65 @@ def test_without_a_face_nothing_is_said() -> None:
     assert answer.rationale is not None
     assert "not visible" in answer.rationale.conclusion
     assert answer.rationale.observations == ""
+
+
+@pytest.mark.parametrize(
+    "observation",
+    [seen(tracks=()), seen(), seen(angle("yaw", 3.0)), face(AU18=0.8)],
+    ids=("face", "cues", "units", "prior"),
+)
+def test_no_label_is_ranked_where_nothing_speaks_for_any(observation: Observation) -> None:
+    answer = reason(observation, BASIC)
+    assert (answer.status, answer.label, answer.labels) == ("abstained", None, ())
+    assert "neutral" not in answer.text
+
+
+def test_the_strongest_movement_is_accounted_for() -> None:
+    answer = reason(face(AU06=0.7, AU12=0.9, AU25=0.6, AU10=1.0), BASIC)
+    assert answer.label == "happiness"
+    assert answer.rationale is not None
+    assert "AU10 1.00, the strongest movement here, was not weighed for happiness" in answer.rationale.interpretation
+    assert "it fits anger and disgust" in answer.rationale.interpretation
+    strange = reason(face(AU06=0.7, AU12=0.9, AU25=0.6, AU18=1.0), BASIC)
+    assert strange.rationale is not None
+    assert "no prior in use lists it" in strange.rationale.interpretation
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32))
+def test_the_strongest_movement_is_accounted_for_on_any_face(seed: int) -> None:
+    random = Random(seed)
+    observation = face(**{code: value(random) for code in MEASURED})
+    answer = reason(observation, BASIC)
+    cues = [cue for cue in observation.cues if expressive(cue.name) and (cue.value or 0) >= 0.3]
+    if not cues or not answer.labels:
+        return
+    assert answer.rationale is not None
+    top = max(cues, key=lambda cue: cue.value or 0)
+    assert top.name in answer.rationale.interpretation or "Talking alone" in answer.rationale.interpretation
+
+
+def test_movements_against_each_other_are_remarked_on() -> None:
+    def interpreted(**units: float) -> str:
+        rationale = reason(face(**units), BASIC).rationale
+        assert rationale is not None
+        return rationale.interpretation
+
+    smile = {"AU06": 0.7, "AU12": 0.9}
+    assert "AU24 0.50 and AU25 0.60 pull against each other" in interpreted(**smile, AU25=0.6, AU24=0.5)
+    assert "at least one of them is uncertain" in interpreted(**smile, AU25=0.6, AU24=0.5)
+    assert "AU12 0.90 and AU15 0.50 pull against each other" in interpreted(**smile, AU15=0.5)
+    assert "pull against" not in interpreted(**smile, AU25=0.6, AU24=0.2)
+    assert "pull against" not in interpreted(AU01=0.5, AU04=0.5, AU20=0.5, AU25=0.5)
+
+
+def test_movements_near_the_noise_are_told_only_where_nothing_stronger_is() -> None:
+    text = reason(face(AU06=0.6, AU12=0.8, AU25=0.5, AU04=0.12, AU05=0.14), BASIC).text
+    assert "AU04" not in text
+    assert "AU05 0.14" not in text
+    assert "AU04 0.12" in reason(face(AU04=0.12), BASIC).text
+    settings = ReasonerSettings(min_told=0.1)
+    assert "AU04 0.12" in reason(face(AU06=0.6, AU12=0.8, AU25=0.5, AU04=0.12), BASIC, settings).text
 
 
 def test_a_face_without_units_is_unclear_not_neutral() -> None:
@@ -437,7 +521,7 @@ def test_the_text_is_stable_and_the_seed_varies_it() -> None:
 def test_provenance_names_the_prompt_and_the_backends() -> None:
     answer = reason(face(), BASIC)
     assert answer.provenance.model.startswith("reasoner@")
-    assert answer.provenance.prompt == "reasoner/rationale@1"
+    assert answer.provenance.prompt == "reasoner/rationale@2"
     assert answer.provenance.cues == ("mesh-head@1",)
     assert Answer.from_json(answer.to_json()) == answer
 

@@ -122,13 +122,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 def say(message: str) -> None:
     """Prints ``emollm: <message>`` on standard error, as one line whatever file names it holds."""
-    print(f"emollm: {one_line(message)}", file=sys.stderr, flush=True)
+    from emollm.errors import one_line
 
-
-def one_line(text: str) -> str:
-    """The text with line breaks as spaces and other control characters (escape codes in file names) made visible."""
-    joined = " ".join(text.split())
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in joined)
+    print(f"emollm: {one_line(message, None)}", file=sys.stderr, flush=True)
 
 
 def _terminate(_: int, __: FrameType | None) -> None:

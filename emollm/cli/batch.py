@@ -7,6 +7,7 @@
             batch.show(answer.to_json())
     return batch.exit_code
 
+Results accumulate: records of other clips that ``out`` has with the same settings stay there.
 A clip that cannot be read is told on standard error and written to ``rejects.jsonl`` beside ``out``; the run goes on.
 """
 
@@ -27,9 +28,9 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 from pydantic import BaseModel
 
 from emollm import __version__
-from emollm.cli import DONE, NOTHING_DONE, SOME_REJECTED, Stopped, one_line, say
+from emollm.cli import DONE, NOTHING_DONE, SOME_REJECTED, Stopped, say
 from emollm.cli.journal import Journal, stamp_of
-from emollm.errors import DataError, EmollmError, MediaError
+from emollm.errors import DataError, EmollmError, MediaError, one_line
 from emollm.files import replacing
 from emollm.types import Record
 
@@ -141,7 +142,9 @@ class Batch(Generic[R]):
     """From :func:`fingerprint`. Earlier results count only if they were made with the same key."""
     out: Path | None = None
     fresh: bool = False
-    """Do everything anew, whatever earlier runs have left."""
+    """Do everything anew and drop whatever earlier runs have left."""
+    made: Callable[[Path], Sequence[Path]] = lambda _: ()
+    """Files that ``work`` makes beside the record. Where one is gone or changed, the clip is done again."""
     progress: bool | None = None
     """Draw a bar on standard error; None: if it is a terminal and there are several clips."""
     done: int = field(init=False, default=0)
@@ -160,9 +163,11 @@ class Batch(Generic[R]):
 
     def __enter__(self) -> Self:
         if self.out is not None:
-            self._journal = Journal(self.out, f"{self.record.__name__} {self.key}", self.fresh)
-            if self._journal.superseded:
-                say(f"{self._journal.part}: {self._journal.superseded} clips of other settings dropped, starting anew")
+            ids = [clip_id(path) for path in self.paths]
+            key = f"{self.record.__name__} {self.key}"
+            self._journal = Journal(self.out, key, ids, self._is_record, self.fresh)
+            for note in self._journal.notes:
+                say(note)
         wanted = sys.stderr.isatty() and len(self.paths) > 1 if self.progress is None else self.progress
         self._meter = _Meter(len(self.paths), wanted)
         return self
@@ -204,7 +209,7 @@ class Batch(Generic[R]):
 
     def _take_over(self, id: str, path: Path) -> R | None:
         """The record of an earlier run, if its file is unchanged and it still has the form of today's records."""
-        text = self._journal.find(id, stamp_of(path)) if self._journal else None
+        text = self._journal.find(id, stamp_of(path), self.made(path)) if self._journal else None
         if text is None:
             return None
         try:
@@ -225,23 +230,31 @@ class Batch(Generic[R]):
             self._reject(id, "MemoryError", f"{id}: not enough memory for this clip")
             return None
         if self._journal:
-            self._journal.add(id, stamp, record.to_json())
+            self._journal.add(id, stamp, record.to_json(), self.made(path))
         return record
+
+    def _is_record(self, line: bytes) -> bool:
+        try:
+            self.record.from_json(line)
+        except DataError:
+            return False
+        return True
 
     def _reject(self, id: str, error: str, reason: str) -> None:
         self.rejects.append(Reject(id, error, _for_json(reason)))
-        self._meter.write(f"emollm: {one_line(reason)}", sys.stderr)
+        self._meter.write(f"emollm: {one_line(reason, None)}", sys.stderr)
 
     def _finish(self, delivered: list[str]) -> None:
         self._meter.close()
+        kept = 0
         if self._journal:
             if delivered:
-                self._journal.finish(delivered)
+                kept = self._journal.finish(delivered)
             self._write_rejects(self._journal.out)
-        if len(self.paths) > 1:
-            say(self._summary())
+        if len(self.paths) > 1 or kept:
+            say(self._summary(kept))
 
-    def _summary(self) -> str:
+    def _summary(self, kept: int) -> str:
         text = f"{self.done} of {len(self.paths)} clips done"
         if self.reused:
             text += f" ({self.reused} by an earlier run)"
@@ -249,7 +262,9 @@ class Batch(Generic[R]):
             text += f", {len(self.rejects)} rejected"
             if self._journal:
                 text += f" (see {self._journal.out.with_name(REJECTS)})"
-        return f"{text}; written to {self.out}" if self.done and self.out else text
+        if self.done and self.out:
+            text += f"; written to {self.out}" + (f", beside {kept} of other clips" if kept else "")
+        return text
 
     def _how_to_go_on(self) -> str:
         if len(self.paths) == 1:

@@ -1,77 +1,157 @@
-"""Options and steps that the commands on clips share."""
+"""Arguments and steps that the commands on clips share."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from emollm.cli.batch import clip_id
+from emollm import config
+from emollm.cli.batch import Batch, clip_id, expand
 from emollm.errors import ConfigError, DataError, MediaError
-from emollm.types import Clip, Table
+from emollm.types import Clip, Record, Table
 
-F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from emollm.perception.settings import PerceptionSettings
+
+S = TypeVar("S", bound=config.Settings)
+R = TypeVar("R", bound=Record)
 
 _TABLES = (".csv",)
 
 
-def clip_options(command: F) -> F:
-    """The arguments and options of every command on clips."""
-    options = (
-        click.argument("clips", nargs=-1, required=True, metavar="CLIP..."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and nothing else."),
-        click.option(
-            "--out",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Keep the results in a .jsonl file; the same command goes on where it was stopped.",
-        ),
-        click.option("--fresh", is_flag=True, help="Do everything anew, whatever --out holds."),
-        click.option(
-            "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Settings as YAML."
-        ),
-        click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="One setting, for example perception.faces.max_faces=3.",
-        ),
-        click.option(
-            "--table-scale",
-            type=float,
-            metavar="MAX",
-            help="Largest intensity of a table whose tool does not fix it (LibreFace: 1 or 5).",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+@dataclass(frozen=True)
+class Request:
+    """What every command on clips is asked for."""
+
+    clips: tuple[str, ...]
+    as_json: bool
+    out: Path | None
+    fresh: bool
+    config_file: Path | None
+    overrides: tuple[str, ...]
+    table_scale: float | None
+
+    def settings(self, cls: type[S]) -> S:
+        """The command's settings, from ``--config`` and ``--set``."""
+        return config.load(cls, self.config_file, self.overrides)
+
+    def paths(self) -> list[Path]:
+        """The files that the arguments stand for; see :func:`emollm.cli.batch.expand`."""
+        return expand(self.clips, accepts)
+
+    def open(self, path: Path) -> Clip:
+        """The clip that a path names; see :func:`open_clip`."""
+        return open_clip(path, self.table_scale)
+
+    def pinned(self, perception: "PerceptionSettings", paths: Sequence[Path]) -> "PerceptionSettings":
+        """The settings with ``auto`` replaced by what it stands for now.
+
+        Results that are kept must not be taken over by a later run for which ``auto`` stands for another backend.
+        """
+        if self.out is None or all(map(is_table, paths)):
+            return perception
+        from emollm.perception.photo import choose_meter
+
+        return perception.model_copy(update={"action_units": choose_meter(perception.action_units)})
+
+    @property
+    def in_words(self) -> bool:
+        """Whether results are printed for people."""
+        return self.out is None and not self.as_json
+
+    def show(self, batch: Batch[R], record: R, text: Callable[[], str]) -> None:
+        """Prints a result in the form that was asked for; nothing where it only goes to ``--out``."""
+        if self.as_json:
+            batch.show(record.to_json())
+        elif self.in_words:
+            batch.show(text())
+
+
+def clip_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Gives a command the arguments of every command on clips; it takes them as its first argument, a :class:`Request`."""
+
+    @functools.wraps(command)
+    def gathered(**values: Any) -> int:
+        request = Request(**{name: values.pop(name) for name in Request.__dataclass_fields__})
+        if request.out is not None and (request.out.suffix.lower() != ".jsonl" or request.out.is_dir()):
+            raise ConfigError(f"--out {request.out}: expected a file name that ends in .jsonl")
+        return command(request, **values)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return gathered
+
+
+_OPTIONS: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
+    click.argument("clips", nargs=-1, required=True, metavar="CLIP..."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and nothing else."),
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Keep the results in a .jsonl file; the same command goes on where it was stopped. Results of other clips that "
+        "it has with the same settings stay there; a file that cannot be kept so is refused, not replaced.",
+    ),
+    click.option("--fresh", is_flag=True, help="Do everything anew, and drop the results that --out has."),
+    click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Settings as YAML."),
+    click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="One setting, for example perception.faces.max_faces=3.",
+    ),
+    click.option(
+        "--table-scale",
+        type=float,
+        metavar="MAX",
+        help="Largest intensity of a table whose tool does not fix it (LibreFace: 1 or 5).",
+    ),
+)
+
+
+def is_table(path: Path) -> bool:
+    """Whether the suffix is that of a table of measurements."""
+    return path.suffix.lower() in _TABLES
 
 
 def accepts(path: Path) -> bool:
-    """Whether a file found in a folder is a clip: a photo, or a table of measurements of a known tool."""
+    """Whether a file found in a folder is a clip: a photo, or a table of measurements of a known tool.
+
+    A table that cannot be looked into is kept, to be rejected with its reason.
+    """
     from emollm.media.images import looks_like_image
 
-    if path.suffix.lower() in _TABLES:
-        from emollm.perception.tables import sniff
+    if not is_table(path):
+        return looks_like_image(path)
+    from emollm.perception.tables import sniff
 
-        return sniff(path) is not None
-    return looks_like_image(path)
+    try:
+        with path.open("rb"):
+            return sniff(path) is not None
+    except (OSError, DataError):
+        return True
 
 
 def open_clip(path: Path, table_scale: float | None) -> Clip:
     """The clip that a path names: a table by its suffix, anything else as a photo.
 
     Raises:
-        DataError: A table of no known tool.
+        DataError: A table that cannot be read, or of no known tool.
         MediaError: A recording, which this version does not read.
     """
     id = clip_id(path)
-    if path.suffix.lower() in _TABLES:
+    if is_table(path):
         from emollm.perception.tables import READERS, sniff
 
-        name = sniff(path)
+        try:
+            name = sniff(path)
+            path.open("rb").close()
+        except OSError as error:
+            raise DataError(f"{id}: cannot be read: {error.strerror}") from error
         if name is None:
             raise DataError(f"{id}: not a table of a known tool ({', '.join(READERS)})")
         return Clip(id=id, table=Table(path=path, format=name, scale=table_scale))
@@ -83,13 +163,3 @@ def open_clip(path: Path, table_scale: float | None) -> Clip:
 _RECORDINGS = frozenset(
     ".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .wav .flac .mp3 .ogg .opus .m4a .aac".split()  # noqa: SIM905
 )
-
-
-def check_out(out: Path | None, suffix: str = ".jsonl") -> None:
-    """Refuses an output file of another kind before any work is done.
-
-    Raises:
-        ConfigError: The suffix is another one, or the path is a folder.
-    """
-    if out is not None and (out.suffix.lower() != suffix or out.is_dir()):
-        raise ConfigError(f"--out {out}: expected a file name that ends in {suffix}")

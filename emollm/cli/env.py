@@ -95,7 +95,7 @@ def packages() -> tuple[Package, ...]:
 
     extras: dict[str, set[str]] = {}
     wanted: dict[str, Requirement] = {}
-    for line in metadata.requires("emollm") or ():
+    for line in _requirements():
         requirement = Requirement(line)
         name: str = canonicalize_name(requirement.name)
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", str(requirement.marker or ""))
@@ -109,6 +109,18 @@ def packages() -> tuple[Package, ...]:
         fits = version is not None and requirement.specifier.contains(version, prereleases=True)
         rows.append(Package(name, str(requirement.specifier), tuple(sorted(extras[name])), version, fits))
     return tuple(rows)
+
+
+def _requirements() -> list[str]:
+    """What the installed emollm asks for.
+
+    ``python -m emollm`` looks into the current folder first, where a build may have left an outdated ``emollm.egg-info``;
+    only what is installed has a file METADATA.
+    """
+    for found in metadata.distributions(name="emollm"):
+        if found.read_text("METADATA") is not None:
+            return found.requires or []
+    return metadata.requires("emollm") or []
 
 
 def torch_build(version: str) -> str:

@@ -1,22 +1,28 @@
 """``emollm explain``: which emotion, how strongly, and why."""
 
+import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from emollm import config
-from emollm.cli.batch import Batch, clip_id, expand, fingerprint
-from emollm.cli.clips import accepts, check_out, clip_options, open_clip
+from emollm.cli import say
+from emollm.cli.batch import Batch, clip_id, fingerprint
+from emollm.cli.clips import Request, clip_options, is_table
 from emollm.errors import ConfigError
 from emollm.types import Answer, Clip, Observation
 
 if TYPE_CHECKING:
+    from emollm.explain import ExplainSettings
     from emollm.generate import Generator
-    from emollm.media.images import Picture
+    from emollm.report.page import IndexRow
 
+_PAGES = (".html", ".htm")
 _PICTURES = (".png", ".jpg", ".jpeg")
+_LONGEST = 200
+"""Bytes of a clip's name that the name of its page keeps: a file system allows 255, and the page adds to them."""
 
 
 @click.command("explain")
@@ -46,13 +52,7 @@ _PICTURES = (".png", ".jpg", ".jpeg")
     help="Write the photo with what was found drawn on it.",
 )
 def command(
-    clips: tuple[str, ...],
-    as_json: bool,
-    out: Path | None,
-    fresh: bool,
-    config_file: Path | None,
-    overrides: tuple[str, ...],
-    table_scale: float | None,
+    request: Request,
     labels: str | None,
     track: str | None,
     questions: tuple[str, ...],
@@ -64,128 +64,190 @@ def command(
 
     CLIP is a photo, a table of OpenFace 2, py-feat or LibreFace (.csv), a folder or a pattern.
     """
+    from emollm.cli.text import answer_text
     from emollm.emotions import label_set
-    from emollm.explain import ExplainSettings, explain
+    from emollm.explain import explain
 
-    settings = config.load(ExplainSettings, config_file, overrides)
-    if labels is not None:
-        settings = settings.model_copy(update={"labels": labels})
-    label_set(settings.labels)  # an unknown set is refused before any work
-    paths = expand(clips, accepts)
-    check_out(out)
-    pages = _Targets("--report", report, paths, (".html", ".htm"), ".html")
-    overlays = _Targets("--overlay", overlay, paths, _PICTURES, ".png")
+    settings = _settings(request, labels)
+    words = label_set(settings.labels)  # an unknown set is refused before any work
+    paths = request.paths()
+    drawings = _Drawings(paths, report, overlay)
     asker = _Asker(questions, model)
-    rows: list[tuple[Path, Answer]] = []
+    settings = settings.model_copy(update={"perception": request.pinned(settings.perception, paths)})
+    shown: dict[str, Observation] = {}
 
     def work(path: Path) -> Answer:
-        clip = open_clip(path, table_scale)
+        clip = request.open(path)
         observation, answer = explain(clip, settings, track)
         answer = asker(answer, observation)
-        _draw(clip, observation, answer, pages.of(path), overlays.of(path))
-        if not as_json and out is None:
+        drawings.draw(path, clip, observation, answer)
+        if request.in_words:
             shown[clip.id] = observation
         return answer
 
-    shown: dict[str, Observation] = {}
-    key = fingerprint("explain", settings, str((track, questions, model, table_scale, str(report), str(overlay))))
-    batch = Batch(paths, work, Answer, key=key, out=out, fresh=fresh)
+    key = fingerprint("explain", settings, words, str((track, questions, asker.name, request.table_scale)))
     by_id = {clip_id(path): path for path in paths}
-    with batch:
+    with Batch(paths, work, Answer, key=key, out=request.out, fresh=request.fresh, made=drawings.of) as batch:
         for answer in batch:
-            rows.append((by_id[answer.id], answer))
-            if as_json:
-                batch.show(answer.to_json())
-            elif out is None:
-                from emollm.cli.text import answer_text
-
-                batch.show(answer_text(answer, shown.pop(answer.id, None)))
-    pages.write_index(rows)
+            drawings.add_row(by_id[answer.id], answer)
+            request.show(batch, answer, partial(answer_text, answer, shown.pop(answer.id, None)))
+    drawings.write_index()
     return batch.exit_code
 
 
-class _Targets:
+def _settings(request: Request, labels: str | None) -> "ExplainSettings":
+    from emollm.explain import ExplainSettings
+
+    settings = request.settings(ExplainSettings)
+    return settings if labels is None else settings.model_copy(update={"labels": labels})
+
+
+# ---- pages and pictures ---------------------------------------------------------------------------------------------
+
+
+def _targets(option: str, target: Path | None, paths: Sequence[Path], suffixes: Sequence[str]) -> dict[Path, Path]:
     """Where the page or picture of each clip goes: one file for one clip, else a folder with one file a clip."""
+    if target is None:
+        return {}
+    if target.suffix.lower() in suffixes and not target.is_dir():
+        if len(paths) > 1:
+            raise ConfigError(f"{option} {target}: {len(paths)} clips need a folder, not one file")
+        return dict.fromkeys(paths, target)
+    if target.suffix and not target.is_dir():
+        raise ConfigError(f"{option} {target}: expected a name that ends in {' or '.join(suffixes)}, or a folder")
+    files: dict[Path, Path] = {}
+    taken = {"index"}  # index.html is the overview
+    for path in paths:
+        short = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
+        name, count = short, 1
+        while name in taken:
+            count += 1
+            name = f"{short}-{count}"
+        taken.add(name)
+        files[path] = target / f"{name}{suffixes[0]}"
+    return files
 
-    def __init__(
-        self, option: str, target: Path | None, paths: Sequence[Path], suffixes: Sequence[str], suffix: str
-    ) -> None:
-        self._files: dict[Path, Path] = {}
-        self._folder: Path | None = None
-        if target is None:
+
+class _Drawings:
+    """The page and the annotated photo of each clip, and the overview of a folder of pages.
+
+    Args:
+        paths: The clips.
+        report: File or folder of the pages, if any were asked for.
+        overlay: File or folder of the annotated photos, if any were asked for.
+
+    Raises:
+        ConfigError: One file for several clips, a name of another kind, a file that would replace a clip, or tables only
+            where photos are to be drawn on.
+    """
+
+    def __init__(self, paths: Sequence[Path], report: Path | None, overlay: Path | None) -> None:
+        self._pages = _targets("--report", report, paths, _PAGES)
+        self._overlays = _targets("--overlay", overlay, paths, _PICTURES)
+        self._folder = report if report is not None and report not in self._pages.values() else None
+        self._rows: dict[Path, IndexRow] = {}
+        tables = [path for path in self._overlays if is_table(path)]
+        if tables and len(tables) == len(paths):
+            raise ConfigError(
+                f"--overlay {overlay}: a table of measurements has no photo to draw on; leave --overlay out"
+            )
+        if tables:
+            say(
+                f"--overlay {overlay}: {len(tables)} tables of measurements have no photo to draw on, the photos are drawn"
+            )
+        for table in tables:
+            del self._overlays[table]
+        clips = {os.path.realpath(path) for path in paths}
+        for file in (*self._pages.values(), *self._overlays.values()):
+            if os.path.realpath(file) in clips:
+                raise ConfigError(
+                    f"{file}: is a clip and would be replaced by a drawing of one; give another folder or name"
+                )
+
+    def of(self, path: Path) -> tuple[Path, ...]:
+        """The files that are written for the clip of that path."""
+        return tuple(files[path] for files in (self._pages, self._overlays) if path in files)
+
+    def draw(self, path: Path, clip: Clip, observation: Observation, answer: Answer) -> None:
+        """Writes page and annotated photo, as far as they were asked for; the photo is decoded once for both."""
+        if not self.of(path):
             return
-        if target.suffix.lower() in suffixes and not target.is_dir():
-            if len(paths) > 1:
-                raise ConfigError(f"{option} {target}: {len(paths)} clips need a folder, not one file")
-            self._files = {paths[0]: target}
-        elif target.suffix and not target.is_dir():
-            raise ConfigError(f"{option} {target}: expected a name that ends in {' or '.join(suffixes)}, or a folder")
-        else:
-            self._folder = target
-            taken: set[str] = set()
-            for path in paths:
-                name, count = path.name, 1
-                while name in taken:
-                    count += 1
-                    name = f"{path.name}-{count}"
-                taken.add(name)
-                self._files[path] = target / f"{name}{suffix}"
+        from emollm.media.images import read_image
 
-    def of(self, path: Path) -> Path | None:
-        """File for the clip of that path, if any was asked for."""
-        return self._files.get(path)
+        picture = read_image(clip.image) if clip.image is not None else None
+        if path in self._pages:
+            from emollm.report.page import index_row, write_report
 
-    def write_index(self, rows: Sequence[tuple[Path, Answer]]) -> None:
-        """An index of the pages in a folder."""
-        if self._folder is not None and rows:
-            from emollm.report.page import index_row, write_index
+            write_report(self._pages[path], observation, answer, picture)
+            if self._folder is not None:
+                self._rows[path] = index_row(_listed(answer), self._pages[path], picture)
+        if path in self._overlays and picture is not None:
+            from emollm.report.overlay import write_overlay
 
-            pages = (index_row(answer, self._files[path], _picture(path)) for path, answer in rows)
-            write_index(self._folder / "index.html", pages)
+            write_overlay(self._overlays[path], observation, answer, picture)
+
+    def add_row(self, path: Path, answer: Answer) -> None:
+        """Makes the row of a clip that an earlier run has drawn."""
+        if self._folder is None or path in self._rows:
+            return
+        from emollm.errors import MediaError
+        from emollm.media.images import read_image
+        from emollm.report.page import index_row
+
+        try:
+            picture = None if is_table(path) else read_image(path)
+        except MediaError:  # it could be read when its page was made, and the page is what counts
+            picture = None
+        self._rows[path] = index_row(_listed(answer), self._pages[path], picture)
+
+    def write_index(self) -> None:
+        """Writes the overview of a folder of pages."""
+        if self._folder is not None and self._rows:
+            from emollm.report.page import write_index
+
+            write_index(self._folder / "index.html", self._rows.values())
 
 
-def _picture(path: Path) -> "Picture | None":
-    """The photo again, for its thumbnail; None for a table."""
-    from emollm.media.images import looks_like_image, read_image
+def _listed(answer: Answer) -> Answer:
+    """What the overview shows of an answer: a run of thousands of clips does not hold the rest in memory."""
+    rest = {"rationale": None, "claims": (), "missing": (), "labels": (), "follow_ups": (), "text": ""}
+    return answer.model_copy(update={**rest, "people": tuple(_listed(person) for person in answer.people)})
 
-    return read_image(path) if looks_like_image(path) else None
+
+# ---- questions ------------------------------------------------------------------------------------------------------
 
 
 class _Asker:
-    """Puts the questions to a language model that is opened at the first answer."""
+    """Puts the questions to a language model, which is looked up at once and loaded at the first reply.
+
+    Raises:
+        ConfigError: A model without a question, or a malformed address.
+        DataError: A question is empty or too long.
+        ModelError: There is no such model.
+    """
 
     def __init__(self, questions: Sequence[str], model: str | None) -> None:
         if model is not None and not questions:
             raise ConfigError(f"--model {model}: the language model is used to answer --ask; ask a question")
         self._questions = questions
-        self._model = model
         self._generator: Generator | None = None
+        if questions:
+            from emollm.ask import readable
+            from emollm.generate import DEFAULT, open_generator
+
+            for question in questions:
+                readable(question)
+            self._generator = open_generator(model or DEFAULT)
+
+    @property
+    def name(self) -> str | None:
+        """``name@version`` of the model, if there is one."""
+        return None if self._generator is None else self._generator.name
 
     def __call__(self, answer: Answer, observation: Observation) -> Answer:
-        if not self._questions:
+        if self._generator is None:
             return answer
         from emollm.ask import ask
-        from emollm.generate import DEFAULT, open_generator
 
-        if self._generator is None:
-            self._generator = open_generator(self._model or DEFAULT)
         replies = tuple(ask(question, answer, observation, self._generator) for question in self._questions)
         return answer.model_copy(update={"follow_ups": replies})
-
-
-def _draw(clip: Clip, observation: Observation, answer: Answer, page: Path | None, overlay: Path | None) -> None:
-    if page is None and overlay is None:
-        return
-    picture = None
-    if clip.image is not None:
-        from emollm.media.images import read_image
-
-        picture = read_image(clip.image)
-    if page is not None:
-        from emollm.report.page import write_report
-
-        write_report(page, observation, answer, picture)
-    if overlay is not None and picture is not None:
-        from emollm.report.overlay import write_overlay
-
-        write_overlay(overlay, observation, answer, picture)

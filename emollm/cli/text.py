@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from emollm.facs import UNITS, strength
+from emollm.facs import ABSENT, UNITS, asymmetric, strength
 from emollm.types import Answer, Claim, Cue, CueKind, Missing, Observation, Part, Scale, Verdict
 
 _WIDTH = 100
@@ -80,11 +80,11 @@ def _media(observation: Observation) -> str:
 def _cues(observation: Observation, track: str | None, limit: int) -> Iterator[str]:
     cues = observation.of(track)
     units = sorted((cue for cue in cues if cue.kind is CueKind.ACTION_UNIT), key=lambda cue: -(cue.value or 0))
-    shown = [cue for cue in units if (cue.value or 0) >= 0.1][:limit]
+    shown = [cue for cue in units if (cue.value or 0) >= ABSENT][:limit]
     for cue in shown:
         yield f"    {_number(cue.name):>5} {UNITS[cue.name].name:<22} {_bar(cue.value or 0)} {cue.value:.2f}{_detail(cue)}"
     if units and not shown:
-        yield "    no action unit reaches 0.10"
+        yield f"    no action unit reaches {ABSENT:.2f}"
     angles = [f"{cue.name} {cue.value:+.0f}°" for cue in cues if cue.scale is Scale.DEGREES]
     if angles:
         yield f"    {', '.join(angles)}"
@@ -104,7 +104,7 @@ def _detail(cue: Cue) -> str:
     words = [] if cue.scale is Scale.INTENSITY else ["probability"]
     if cue.scale is Scale.INTENSITY:
         words.append(strength(cue.value or 0))
-    if cue.left is not None and cue.right is not None and abs(cue.left - cue.right) > 0.25:
+    if asymmetric(cue.left, cue.right):
         words.append(f"left {cue.left:.2f}, right {cue.right:.2f}")
     if not cue.reliable:
         words.append("under-reported")

@@ -38,7 +38,7 @@ WORDS: Mapping[str, str] = {
     "": "",
     "absent": "barely visible",
     "slight": "slight",
-    "plain": "moderate",
+    "moderate": "moderate",
     "strong": "strong",
 }
 """How a page says the strengths of ``facs.Strength``."""

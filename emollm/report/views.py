@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from emollm.facs import UNITS, strength
+from emollm.facs import ABSENT, UNITS, strength
 from emollm.report.figures import region_name
 from emollm.report.regions import REGIONS, UNIT_REGIONS
 from emollm.report.texts import ClaimView, Link, Passage, Sentence, alone, split
 from emollm.types import Answer, Claim, Cue, CueKind, FollowUp, Missing, Observation, Part, Scale, Side, Track
 
-VISIBLE = 0.1
+VISIBLE = ABSENT
 """Least intensity of a unit that is shown as a bar; below it FACS would not score it (``facs.strength``)."""
 
 _UNIT = re.compile(r"AU\d+")

@@ -335,9 +335,8 @@ def test_a_clip_that_changed_is_done_again(folder: Path, stopped: Path) -> None:
 
 def test_a_clip_that_came_meanwhile_stands_in_its_place(folder: Path, stopped: Path) -> None:
     (folder / "00.png").write_bytes(b"x" * 77)
-    (folder / "03.png").unlink()
     run(folder, stopped)
-    assert lengths_in(stopped) == [77, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert lengths_in(stopped) == [77, *range(1, 13)]
 
 
 def test_other_settings_start_anew_and_say_so(folder: Path, stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -379,6 +378,136 @@ def test_the_output_stays_until_a_run_with_other_settings_is_complete(folder: Pa
         stop_after(batch_of(folder, out, Work(), key="other"), 1)
     assert out.read_bytes() == before
     assert len(run(folder, out, key="other")[1]) == 11
+
+
+# ---- what else stands in the output ---------------------------------------------------------------------------------
+
+
+def files(folder: Path, *numbers: int) -> list[Path]:
+    return [folder / f"{number:02}.png" for number in numbers]
+
+
+def run_on(paths: list[Path], out: Path, key: str = "k", fresh: bool = False, kind: type[Record] = Length) -> list[str]:
+    """The names that were worked on."""
+    work = Work()
+    with Batch(paths, work, kind, key=key, out=out, fresh=fresh) as batch:
+        list(batch)
+    return work.seen
+
+
+def test_results_of_other_clips_with_the_same_settings_stay(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    run_on(files(folder, 5, 2), out)
+    run_on(files(folder, 1, 2, 3), out)
+    assert "written to" in (told := capsys.readouterr().err)
+    assert told.endswith("out.jsonl, beside 1 of other clips\n")
+    assert lengths_in(out) == [5, 2, 1, 3]
+    before = out.stat()
+    assert run_on(files(folder, 1, 5), out) == []
+    assert out.stat().st_mtime_ns == before.st_mtime_ns
+    assert run_on(files(folder, 1, 2, 3, 5), out) == []
+    assert lengths_in(out) == [1, 2, 3, 5]
+
+
+def test_what_a_stopped_run_has_done_outlives_a_run_on_other_clips(folder: Path, stopped: Path) -> None:
+    run_on(files(folder, 7), stopped)
+    assert lengths_in(stopped) == [1, 2, 3, 4, 5, 7]
+    assert "06.png" in run(folder, stopped)[1]
+    assert run(folder, stopped)[1] == []
+
+
+def test_a_damaged_line_of_another_clip_is_not_carried_on(folder: Path, stopped: Path) -> None:
+    part = stopped.with_name("out.jsonl.part")
+    part.write_bytes(part.read_bytes().replace(b'"length":3', b'"length":"'))
+    run_on(files(folder, 7), stopped)
+    assert lengths_in(stopped) == [1, 2, 4, 5, 7]
+
+
+def test_other_settings_do_not_drop_the_results_of_other_clips(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run_on(files(folder, 1, 2), out)
+    before = out.read_bytes()
+    with pytest.raises(EmollmError, match=r"has 1 results of other clips .*--fresh to drop them$"):
+        run_on(files(folder, 2, 3), out, key="other")
+    assert out.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.jsonl.run", "clips", "out.jsonl"]
+    run_on(files(folder, 2, 3), out, key="other", fresh=True)
+    assert lengths_in(out) == [2, 3]
+
+
+def test_other_settings_for_the_same_clips_replace_the_output_and_say_so(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    run_on(files(folder, 1), out)
+    run_on(files(folder, 1), out, key="other")
+    assert capsys.readouterr().err == f"emollm: {out}: made with other settings or changed since; starting anew\n"
+
+
+@pytest.mark.parametrize("content", ["notes of mine\n", '{"name": "x"}\n', '{"id": "01.png", "size": 3}\n', "\n", "{"])
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_file_of_another_program_is_never_replaced(folder: Path, tmp_path: Path, content: str, fresh: bool) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text(content)
+    with pytest.raises(EmollmError, match=r"not written by this command of emollm \(expected one length a line\)"):
+        run(folder, out, fresh=fresh)
+    assert out.read_text() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clips", "out.jsonl"]
+
+
+def test_the_results_of_another_command_are_not_replaced(folder: Path, tmp_path: Path) -> None:
+    class Other(Record):
+        id: str
+        other: int
+
+    out = tmp_path / "out.jsonl"
+    run(folder, out)
+    with pytest.raises(EmollmError, match="expected one other a line"):
+        run_on(files(folder, 1), out, kind=Other)
+    assert lengths_in(out) == list(range(1, 13))
+
+
+def test_an_empty_file_is_taken_as_the_output(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.touch()
+    run(folder, out)
+    assert lengths_in(out) == list(range(1, 13))
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_clip_is_done_again_where_a_file_made_of_it_is_gone_or_another_run_s(
+    folder: Path, tmp_path: Path, finished: bool
+) -> None:
+    pages, out = tmp_path / "pages", tmp_path / "out.jsonl"
+    pages.mkdir()
+    seen: list[str] = []
+
+    def work(path: Path) -> Length:
+        seen.append(path.name)
+        (pages / path.name).write_text("page")
+        return Length(id=str(path), length=1)
+
+    def batch(paths: list[Path], drawn: bool = True) -> Batch[Length]:
+        seen.clear()
+        made = (lambda path: (pages / path.name,)) if drawn else (lambda _: ())
+        return Batch(paths, work, Length, key="k", out=out, made=made)
+
+    with batch(files(folder, 1, 2, 3)) as first:
+        for number, _ in enumerate(first, 1):
+            if number == 3 and not finished:
+                break
+    (pages / "01.png").unlink()
+    (pages / "02.png").write_text("the page of a run with other settings")
+    with batch(files(folder, 1, 2, 3), drawn=False) as second:
+        assert len(list(second)) == second.reused == 3
+    with batch(files(folder, 1, 2, 3)) as third:
+        assert len(list(third)) == 3
+    assert seen == ["01.png", "02.png"]
+    assert {path.read_text() for path in pages.iterdir()} == {"page"}
+    with batch(files(folder, 1, 2, 3)) as fourth:
+        assert len(list(fourth)) == fourth.reused == 3
 
 
 def test_two_runs_on_one_output_do_not_interleave(folder: Path, tmp_path: Path) -> None:
@@ -435,7 +564,8 @@ def test_a_run_stopped_by_a_signal_ends_with_the_output_of_a_whole_run(
 
 def test_a_full_disk_costs_neither_the_earlier_output_nor_what_is_done(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    out.write_text("earlier\n")
+    run(folder, out, key="other")
+    earlier = out.read_text()
 
     def little_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))
@@ -444,8 +574,8 @@ def test_a_full_disk_costs_neither_the_earlier_output_nor_what_is_done(folder: P
     printed, told = process.communicate(timeout=20)
     assert process.returncode == 2
     assert "out.jsonl.part: cannot be written: File too large; make room" in told
-    assert told.count("\n") == 1
-    assert out.read_text() == "earlier\n"
+    assert told.count("\n") == 2, "that the earlier results have other settings, and why it ended"
+    assert out.read_text() == earlier
     done = len(printed.splitlines())
     assert 1 <= done < 12
     second = start(folder, out)

@@ -4,13 +4,22 @@ import json
 import os
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from emollm.cli.explain import _Drawings
+from emollm.emotions import label_set
+from emollm.perception.photo import choose_meter
+from emollm.reasoner import reason
 from emollm.types import Answer, Observation
 
+TABLE = (
+    "frame, timestamp, confidence, success, AU06_r, AU12_r, AU25_r, AU04_r, AU12_c\n"
+    "1, 0.000, 0.98, 1, 2.9, 4.1, 3.0, 0.0, 1\n"
+)
 HEAD = ("--set", "perception.action_units=mesh-head")
 
 
@@ -93,6 +102,11 @@ def test_reports_overlays_and_rejects_are_written_for_a_folder(photos: Path, tmp
         (["explain", "x.jpg", "--report", "page.pdf"], "ends in .html"),
         (["explain", "x.jpg", "y.jpg", "--report", "page.html"], "need a folder"),
         (["explain", "x.jpg", "--model", "gpt"], "ask a question"),
+        (["explain", "x.jpg", "--ask", " "], "the question is empty"),
+        (["explain", "x.jpg", "--ask", "why " * 300], "at most 1000 are read"),
+        (["explain", "x.jpg", "--ask", "Why?", "--model", "nosuch"], "nosuch: no such model folder"),
+        (["explain", "x.csv", "--overlay", "o.png"], "no photo to draw on"),
+        (["explain", "x.png", "--overlay", "x.png"], "is a clip and would be replaced"),
         (["explain", "voice.wav"], "give a photo"),
         (["observe", "x.jpg", "--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
@@ -122,6 +136,116 @@ def test_a_report_that_cannot_be_written_leaves_nothing_half_done(astronaut: Pat
     assert list(tmp_path.iterdir()) == [blocker]
 
 
+def test_deleted_pages_and_pictures_are_made_again(photos: Path, tmp_path: Path) -> None:
+    pages, pictures = tmp_path / "pages", tmp_path / "pictures"
+    arguments = ("explain", photos, "--out", tmp_path / "a.jsonl", "--report", pages, "--overlay", pictures, *HEAD)
+    emollm(*arguments)
+    index = (pages / "index.html").read_text()
+    for path in (*pages.iterdir(), pictures / "b.png.png"):
+        path.unlink()
+    assert "3 of 4 clips done, 1 rejected" in emollm(*arguments).stderr
+    assert {path.name for path in pages.iterdir()} == {"index.html", "a.jpg.html", "b.png.html", "c.png.html"}
+    assert (pictures / "b.png.png").exists()
+    (pages / "index.html").unlink()
+    assert "3 by an earlier run" in emollm(*arguments).stderr
+    assert (pages / "index.html").read_text() == index
+
+
+def test_kept_results_are_those_of_the_backend_that_auto_stands_for(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "observations.jsonl"
+    emollm("observe", photos, "--out", out, "--set", "action_units=auto")
+    now = choose_meter("auto")
+    again = emollm("observe", photos, "--out", out, "--set", f"action_units={now}")
+    assert "3 by an earlier run" in again.stderr
+
+
+def test_a_label_set_of_one_s_own_that_was_edited_gives_new_answers(astronaut: Path, tmp_path: Path) -> None:
+    words = files("emollm").joinpath("labels", "basic8.yaml").read_text()
+    own, out = tmp_path / "own.yaml", tmp_path / "answers.jsonl"
+    arguments = ("explain", astronaut, "--labels", own, "--out", out, *HEAD)
+    own.write_text(words)
+    assert emollm(*arguments).returncode == 0
+    own.write_text(words.replace("happiness", "joyfulness", 1).replace("canonical: joyfulness", "canonical: happiness"))
+    run = emollm(*arguments)
+    assert run.returncode == 0, run.stderr
+    assert Answer.from_json(out.read_text()).label == "joyfulness"
+
+
+def test_a_table_that_cannot_be_read_is_rejected_and_one_of_no_known_tool_passed_over(photos: Path) -> None:
+    (photos / "gone.csv").symlink_to(photos / "nowhere.csv")
+    (photos / "budget.csv").write_text("month,euros\n1,2\n")
+    run = emollm("observe", photos, "--json", "--no-landmarks", "--set", "action_units=mesh-head")
+    assert run.returncode == 1
+    assert len(run.stdout.splitlines()) == 3
+    assert "gone.csv: cannot be read" in run.stderr
+    assert "budget" not in run.stderr
+
+
+def test_the_tables_among_photos_get_no_overlay_and_one_line_says_so(photos: Path, tmp_path: Path) -> None:
+    table = tmp_path / "openface.csv"
+    table.write_text(TABLE)
+    pictures = tmp_path / "pictures"
+    run = emollm("explain", table, photos / "c.png", "--json", "--overlay", pictures, *HEAD)
+    assert run.returncode == 0, run.stderr
+    assert [path.name for path in pictures.iterdir()] == ["c.png.png"]
+    assert run.stderr.count("no photo to draw on") == 1
+
+
+def test_a_clip_is_never_replaced_by_a_drawing(photos: Path) -> None:
+    run = emollm("explain", photos, "--overlay", photos, *HEAD)
+    assert run.returncode == 1
+    again = emollm("explain", photos, "--overlay", photos, *HEAD)
+    assert again.returncode == 2
+    assert "would be replaced" in again.stderr
+
+
+def test_a_file_that_emollm_did_not_write_is_refused_before_any_photo_is_measured(tmp_path: Path) -> None:
+    out = tmp_path / "mine.jsonl"
+    out.write_text("my notes\n")
+    variables = {"EMOLLM_CACHE": str(tmp_path / "cache"), "EMOLLM_OFFLINE": "1"}
+    run = emollm("explain", "x.jpg", "--out", out, *HEAD, **variables)
+    assert run.returncode == 2
+    assert "not written by this command of emollm (expected one answer a line)" in run.stderr
+    assert out.read_text() == "my notes\n"
+
+
+def test_answers_on_standard_output_stay_json_beside_files_and_progress(photos: Path, tmp_path: Path) -> None:
+    arguments = (
+        "--json",
+        "--out",
+        tmp_path / "a.jsonl",
+        "--report",
+        tmp_path / "pages",
+        "--set",
+        "labels=ekman7",
+        *HEAD,
+    )
+    for _ in range(2):  # the second time taken over
+        run = emollm("explain", photos, *arguments)
+        assert run.stdout == (tmp_path / "a.jsonl").read_text()
+        assert len(run.stdout.splitlines()) == 3
+        assert "3 of 4 clips done" in run.stderr
+
+
+def test_pages_have_names_that_fit_and_none_takes_the_overview_s(tmp_path: Path) -> None:
+    names = ["index", "a/b.png", "b.png", "é" * 120 + "1.png", "é" * 120 + "2.png"]
+    drawings = _Drawings([Path(name) for name in names], tmp_path, None)
+    pages = [drawings.of(Path(name))[0].name for name in names]
+    assert pages[:3] == ["index-2.html", "b.png.html", "b.png-2.html"]
+    assert pages[3:] == ["é" * 100 + ".html", "é" * 100 + "-2.html"]
+
+
+def test_the_overview_holds_little_of_each_answer(astronaut_observation: Observation, tmp_path: Path) -> None:
+    answer = reason(astronaut_observation, label_set("basic8"))
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    drawings = _Drawings(paths, tmp_path / "pages", None)
+    drawings.add_row(paths[0], answer.model_copy(update={"people": (answer,)}))
+    (row,) = drawings._rows.values()
+    assert len(row.answer.to_json()) < 1000 < len(answer.to_json())
+    assert row.answer.label == answer.label
+    assert len(row.answer.people) == 1
+
+
 def test_observe_prints_an_observation_that_reads_back(astronaut: Path) -> None:
     run = emollm("observe", astronaut, "--json", "--set", "action_units=mesh-head")
     assert run.returncode == 0
@@ -134,10 +258,7 @@ def test_observe_prints_an_observation_that_reads_back(astronaut: Path) -> None:
 
 def test_a_table_of_another_tool_is_explained_like_a_photo(tmp_path: Path) -> None:
     table = tmp_path / "openface.csv"
-    table.write_text(
-        "frame, timestamp, confidence, success, AU06_r, AU12_r, AU25_r, AU04_r, AU12_c\n"
-        "1, 0.000, 0.98, 1, 2.9, 4.1, 3.0, 0.0, 1\n"
-    )
+    table.write_text(TABLE)
     run = emollm("explain", table, "--json")
     assert run.returncode == 0, run.stderr
     answer = Answer.from_json(run.stdout)

@@ -10,8 +10,9 @@ import click
 import pytest
 
 import emollm
-from emollm.cli import COMMANDS, one_line
+from emollm.cli import COMMANDS
 from emollm.cli.env import environment, torch_build
+from emollm.errors import one_line
 
 HEAVY = {"torch", "transformers", "cv2", "PIL", "numpy", "pydantic", "jinja2", "requests", "yaml"}
 
@@ -189,6 +190,16 @@ def test_env_in_words_names_the_extra_that_brings_what_is_not_installed() -> Non
             assert re.search(rf"^  {package.name} +{re.escape(package.version)}", out, re.MULTILINE)
     if any(package.name == "ray" and not package.version for package in environment().packages):
         assert "pip install 'emollm[distributed]'" in out
+
+
+def test_env_is_not_misled_by_what_a_build_left_in_the_current_folder(tmp_path: Path) -> None:
+    left = tmp_path / "emollm.egg-info"
+    left.mkdir()
+    (left / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: emollm\nVersion: 0.0.1\n")
+    (left / "requires.txt").write_text("nonesuch\n")
+    named = {package["name"] for package in json.loads(emollm_says("env", "--json", cwd=tmp_path)[0])["packages"]}
+    assert named == {package.name for package in environment().packages}
+    assert "nonesuch" not in named
 
 
 def test_env_shows_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
