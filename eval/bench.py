@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,11 +116,11 @@ def run(paths: Sequence[Path], rounds: int, threads: int, *, with_start: bool) -
     absent: dict[str, str] = {}
     with ExitStack() as stack:
         contestants = []
-        for backend in BACKENDS:
-            log = _BUILD / f"{backend}.log"
-            contestant = stack.enter_context(bench_rivals.ours(backend, threads, log))
+        for backend, folder in product(BACKENDS, (False, True)):
+            log = _BUILD / f"{backend}{'-folder' if folder else ''}.log"
+            contestant = stack.enter_context(bench_rivals.ours(backend, threads, log, folder=folder))
             if contestant.refusal:
-                absent[contestant.name] = contestant.refusal
+                absent[backend] = contestant.refusal
             else:
                 contestants.append(contestant)
         most = PerceptionSettings().faces.max_faces

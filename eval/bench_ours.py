@@ -13,21 +13,24 @@ from emollm.errors import EmollmError
 from emollm.eval.bench_mediapipe import peak
 
 
-def main(backend: str, threads: int) -> None:
-    """Serves rounds until standard input ends."""
+def main(backend: str, threads: int, folder: bool) -> None:
+    """Serves rounds until standard input ends; a folder is measured side by side and has no timings of single pictures."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the runtime prints goes to the log
 
     from emollm.media.images import read_image
+    from emollm.perception import observe_all
     from emollm.perception.photo import open_photo_perception
     from emollm.perception.settings import PerceptionSettings
+    from emollm.types import Clip
 
     def say(record: object) -> None:
         answers.write(json.dumps(record) + "\n")
         answers.flush()
 
     try:
-        perceive = open_photo_perception(PerceptionSettings(action_units=backend, threads=threads))
+        settings = PerceptionSettings(action_units=backend, threads=threads)
+        perceive = open_photo_perception(settings)
     except EmollmError as error:
         say({"error": str(error)})
         return
@@ -35,13 +38,18 @@ def main(backend: str, threads: int) -> None:
     for line in sys.stdin:
         cpu = process_time()
         began = perf_counter()
-        pictures = []
-        for path in json.loads(line):
+        pictures: list[list[float]] = []
+        if folder:
+            clips = (Clip(id=path, image=Path(path)) for path in json.loads(line))
+            faces = [len(result().tracks) for _, result in observe_all(clips, settings)]
+            share = (perf_counter() - began) / len(faces)
+            pictures = [[0.0, share, count] for count in faces]
+        for path in () if folder else json.loads(line):
             start = perf_counter()
             picture = read_image(Path(path))
             decoded = perf_counter()
-            faces = len(perceive(picture, path).tracks)
-            pictures.append([decoded - start, perf_counter() - decoded, faces])
+            found = len(perceive(picture, path).tracks)
+            pictures.append([decoded - start, perf_counter() - decoded, found])
         say({"pictures": pictures, "cpu": (process_time() - cpu) / (perf_counter() - began), "peak": peak()})
 
 
@@ -53,4 +61,4 @@ def version(distribution: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:] == ["folder"])

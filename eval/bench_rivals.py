@@ -107,11 +107,10 @@ class Contestant:
             self._process.wait()
 
 
-def ours(backend: str, threads: int, log: Path) -> Contestant:
-    """Our perception of photos with one backend of action units."""
-    return Contestant(
-        f"emollm, {backend}", [sys.executable, "-m", "emollm.eval.bench_ours", backend, str(threads)], log
-    )
+def ours(backend: str, threads: int, log: Path, *, folder: bool) -> Contestant:
+    """Our perception of photos with one backend of action units: photo by photo, or as a folder."""
+    command = [sys.executable, "-m", "emollm.eval.bench_ours", backend, str(threads), *(["folder"] if folder else [])]
+    return Contestant(f"emollm, {backend}{', as a folder' if folder else ''}", command, log)
 
 
 def mediapipe(python: Path, max_faces: int, log: Path) -> Contestant:

@@ -19,7 +19,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +28,9 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 from pydantic import BaseModel
 
 from emollm import __version__
+from emollm.ahead import ahead
 from emollm.cli import DONE, NOTHING_DONE, SOME_REJECTED, Stopped, say
-from emollm.cli.journal import Journal, stamp_of
+from emollm.cli.journal import Journal, Stamp, stamp_of
 from emollm.errors import DataError, EmollmError, MediaError, one_line
 from emollm.files import replacing
 from emollm.types import Record
@@ -145,6 +146,8 @@ class Batch(Generic[R]):
     """Do everything anew and drop whatever earlier runs have left."""
     made: Callable[[Path], Sequence[Path]] = lambda _: ()
     """Files that ``work`` makes beside the record. Where one is gone or changed, the clip is done again."""
+    workers: int = 1
+    """Clips that are worked on at the same time; ``work`` must then be safe to call from several threads."""
     progress: bool | None = None
     """Draw a bar on standard error; None: if it is a terminal and there are several clips."""
     done: int = field(init=False, default=0)
@@ -189,15 +192,16 @@ class Batch(Generic[R]):
 
     def __iter__(self) -> Iterator[R]:
         delivered: list[str] = []
-        for path in self.paths:
-            id = clip_id(path)
-            record = self._take_over(id, path) or self._make(id, path)
-            if record is not None:
-                self.done += 1
-                delivered.append(id)
-            self._meter.advance(len(self.rejects))
-            if record is not None:
-                yield record
+        jobs = ((path, self._take_over(clip_id(path), path)) for path in self.paths)
+        with closing(ahead(self._make, jobs, self.workers)) as results:
+            for (path, earlier), result in results:
+                record = earlier or self._settle(path, result)
+                if record is not None:
+                    self.done += 1
+                    delivered.append(clip_id(path))
+                self._meter.advance(len(self.rejects))
+                if record is not None:
+                    yield record
         self._finish(delivered)
 
     def show(self, text: str) -> None:
@@ -219,16 +223,27 @@ class Batch(Generic[R]):
         self.reused += 1
         return record
 
-    def _make(self, id: str, path: Path) -> R | None:
+    def _make(self, job: tuple[Path, R | None]) -> tuple[Stamp | None, R] | None:
+        """Stamp of the file and record of a clip that has none yet; runs in a worker."""
+        path, earlier = job
+        if earlier is not None:
+            return None
         stamp = stamp_of(path)  # before the work: a file that changes meanwhile is done again next time
+        return stamp, self.work(path)
+
+    def _settle(self, path: Path, result: Callable[[], tuple[Stamp | None, R] | None]) -> R | None:
+        """Keeps the record of a clip, or rejects the clip."""
+        id = clip_id(path)
         try:
-            record = self.work(path)
+            made = result()
         except (MediaError, DataError) as error:
             self._reject(id, type(error).__name__, str(error))
             return None
         except MemoryError:
             self._reject(id, "MemoryError", f"{id}: not enough memory for this clip")
             return None
+        assert made is not None
+        stamp, record = made
         if self._journal:
             self._journal.add(id, stamp, record.to_json(), self.made(path))
         return record

@@ -86,8 +86,11 @@ def command(
         return answer
 
     key = fingerprint("explain", settings, words, str((track, questions, asker.name, request.table_scale)))
+    workers = 1 if questions else settings.perception.threads  # a language model takes one question at a time
     by_id = {clip_id(path): path for path in paths}
-    with Batch(paths, work, Answer, key=key, out=request.out, fresh=request.fresh, made=drawings.of) as batch:
+    with Batch(
+        paths, work, Answer, key=key, out=request.out, fresh=request.fresh, made=drawings.of, workers=workers
+    ) as batch:
         for answer in batch:
             drawings.add_row(by_id[answer.id], answer)
             request.show(batch, answer, partial(answer_text, answer, shown.pop(answer.id, None)))
@@ -205,7 +208,8 @@ class _Drawings:
         if self._folder is not None and self._rows:
             from emollm.report.page import write_index
 
-            write_index(self._folder / "index.html", self._rows.values())
+            rows = (self._rows[path] for path in self._pages if path in self._rows)  # drawn in any order
+            write_index(self._folder / "index.html", rows)
 
 
 def _listed(answer: Answer) -> Answer:

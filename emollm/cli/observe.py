@@ -31,7 +31,9 @@ def command(request: Request, landmarks: bool) -> int:
         return observation if landmarks else without_landmarks(observation)
 
     key = fingerprint("observe", settings, str(landmarks), str(request.table_scale))
-    with Batch(paths, work, Observation, key=key, out=request.out, fresh=request.fresh) as batch:
+    with Batch(
+        paths, work, Observation, key=key, out=request.out, fresh=request.fresh, workers=settings.threads
+    ) as batch:
         for observation in batch:
             request.show(batch, observation, partial(observation_text, observation))
     return batch.exit_code

@@ -1,5 +1,6 @@
 """Perception: the backends that measure, and observe(), the only way anything is measured."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from emollm.errors import MediaError
@@ -34,6 +35,25 @@ def observe(clip: Clip, settings: "PerceptionSettings | None" = None) -> Observa
         if getattr(clip, stream) is not None
     )
     return measured.model_copy(update={"cues": measured.cues + words, "missing": measured.missing + missing})
+
+
+def observe_all(
+    clips: Iterable[Clip], settings: "PerceptionSettings | None" = None
+) -> Iterator[tuple[Clip, Callable[[], Observation]]]:
+    """Many clips side by side, as many at a time as ``settings.threads``; in order.
+
+    Args:
+        clips: What to look at; drawn as work gets room.
+        settings: Backends and thresholds; the defaults if not given.
+
+    Returns:
+        Each clip with a function that gives its Observation, or raises what :func:`observe` raises.
+    """
+    from emollm.ahead import ahead
+    from emollm.perception.settings import PerceptionSettings
+
+    chosen = settings or PerceptionSettings()
+    return ahead(lambda clip: observe(clip, chosen), clips, chosen.threads)
 
 
 def _picture(clip: Clip, settings: "PerceptionSettings | None") -> Observation | None:

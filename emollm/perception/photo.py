@@ -1,5 +1,6 @@
 """What a photo shows: its people, and for each their action units, head pose and gaze."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -240,9 +241,17 @@ def _obtained(name: str) -> bool:
     return True
 
 
-@cache
 def open_photo_perception(settings: PerceptionSettings) -> PhotoPerception:
-    """The perception of these settings, opened once a process."""
+    """The perception of these settings, opened once a process; it may be used from several threads."""
+    with _opening:
+        return _open(settings)
+
+
+_opening = threading.Lock()
+
+
+@cache
+def _open(settings: PerceptionSettings) -> PhotoPerception:
     return PhotoPerception(settings)
 
 

@@ -21,4 +21,4 @@ class PerceptionSettings(Settings):
     smallest: Annotated[float, Field(gt=0)] = 24.0
     """Faces narrower than so many pixels are found but not measured."""
     threads: Annotated[int, Field(ge=1)] = 2
-    """Faces of a photo that are measured at the same time, each with models of its own."""
+    """Faces of a photo, and photos of a folder, that are measured at the same time."""

@@ -1,0 +1,40 @@
+"""Work on many items side by side, results in order."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Generator[tuple[T, Callable[[], R]], None, None]:
+    """Each item with a function that gives its result, or raises what the work raised; in the order of the items.
+
+    With several workers, threads are at most twice as many items ahead of the one that was given last. Closing the iterator drops
+    what has not begun and waits for what has.
+
+    Args:
+        work: Called with one item; with several workers it must be safe to call from several threads.
+        items: Drawn in the calling thread, as work gets room.
+        workers: Threads; with 1 the work is done in the calling thread, when its result is asked for.
+    """
+    if workers == 1:
+        for item in items:
+            yield item, partial(work, item)
+        return
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead")
+    begun: deque[tuple[T, Future[R]]] = deque()
+    try:
+        for item in items:
+            begun.append((item, pool.submit(work, item)))
+            if len(begun) > 2 * workers:
+                first, future = begun.popleft()
+                yield first, future.result
+        while begun:
+            first, future = begun.popleft()
+            yield first, future.result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
