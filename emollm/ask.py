@@ -18,7 +18,7 @@ from emollm.errors import DataError
 from emollm.evidence import check_text
 from emollm.facts import PROMPT, canonical, facts, phrases, quoted
 from emollm.generate import Generator, PromptTooLong
-from emollm.lexicon import marks, sentences
+from emollm.lexicon import lexicon, marks, sentences
 from emollm.prompts import prompt
 from emollm.types import Answer, Claim, CueKind, FollowUp, Message, Observation, Part, TextPart, Verdict
 
@@ -32,7 +32,7 @@ GATED = {
 }
 """Topics that the guard refuses only while there is no cue of these kinds."""
 
-_OF_THE_FACE = frozenset({"parts", "moves", "noun", "name", "code", "number", "unmeasured"})
+_OF_THE_FACE = frozenset({"parts", "features", "moves", "noun", "name", "code", "number", "unmeasured"})
 """Marks of :mod:`emollm.lexicon` that speak of a movement or of a value."""
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _ENDS = re.compile(r"[.!?][\"')\]]*$")
@@ -182,10 +182,12 @@ def _backed(text: str, question: str, found: Sequence[str], answer: Answer, obse
     """
     parts = [text[start:end] for start, end in sentences(text)]
     kept = []
+    unread = lexicon()["reasons"]["unread"]
     for part in parts:
-        verdicts = {claim.verdict for claim in claims(part, answer, observation)}
-        repeats = Verdict.SUPPORTED not in verdicts and _repeats(part, question, found, answer)
-        if Verdict.CONTRADICTED not in verdicts and (Verdict.SUPPORTED in verdicts or repeats):
+        stated = claims(part, answer, observation)
+        verdicts = {claim.verdict for claim in stated}
+        backed = Verdict.SUPPORTED in verdicts and all(claim.reason != unread for claim in stated)
+        if Verdict.CONTRADICTED not in verdicts and (backed or _repeats(part, question, found, answer)):
             kept.append(part)
     left = " ".join(kept if not kept or kept[0] == parts[0] or found[0] in kept else [found[0], *kept])
     held = {claim.verdict for claim in claims(left, answer, observation)}

@@ -1,11 +1,15 @@
 """The records that reading a text gives: what is asserted of a face, before anything is looked up."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
 from emollm.facs import Strength
+from emollm.lexicon import Mark, lexicon
 from emollm.types import CueKind, Side
+
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?", re.IGNORECASE)
 
 
 class Polarity(StrEnum):
@@ -58,6 +62,8 @@ class Assertion:
     numbers: list[Number] = field(default_factory=list)
     explicit: bool = False
     """Named by a FACS code or name."""
+    unread: bool = False
+    """A statement on a part of the face, in words that are not known."""
 
 
 def merged(items: list[Assertion]) -> list[Assertion]:
@@ -81,3 +87,26 @@ def merged(items: list[Assertion]) -> list[Assertion]:
         else:
             kept.append(item)
     return kept
+
+
+def unread(text: str, start: int, end: int, known: list[Mark], read: list[Assertion]) -> list[Assertion]:
+    """A statement of a sentence on a part of the face that nothing was read of: "the cheeks are red". At most one.
+
+    It is the clause of the part, or the whole sentence where nothing else was read in it. Words on expressions ("the eyes
+    look happy") and on what holds in general are no statements on this face.
+    """
+    stops = [mark for mark in known if mark.kind in ("hard", "comma", "soft", "open", "close")]
+    for part in known:
+        if part.kind != "features" and (part.kind != "parts" or part.id in ("head", "gaze")):
+            continue
+        first = max((mark.end for mark in stops if mark.end <= part.start), default=start)
+        last = min((mark.start for mark in stops if mark.start >= part.end), default=end)
+        for left, right in ((first, last), (start, end)):
+            words = {word.lower() for word in _WORD.findall(text, left, right)}
+            other = any(mark.kind in ("generic", "emotions") and mark.start < right for mark in known)
+            taken = any(item.start < right and left < item.end for item in read)
+            if words & {*lexicon()["states"]} and not other and not taken:
+                left = _WORD.search(text, left).start()  # type: ignore[union-attr]
+                right = left + len(text[left:right].rstrip(" .!?*"))
+                return [Assertion(CueKind.ACTION_UNIT, left, right, unread=True)]
+    return []

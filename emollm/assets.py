@@ -18,6 +18,7 @@ from functools import cache
 from hashlib import sha256 as hash_of
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
+from stat import S_ISDIR
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -31,6 +32,7 @@ from emollm.types import Record
 
 MISSING = "missing"
 """What :func:`faults` says of a file that is not there."""
+FOLDER = "a folder stands in its place"
 
 
 def _inside(value: str) -> str:
@@ -212,6 +214,9 @@ def faults(row: Asset, *, rehash: bool = False) -> dict[str, str]:
             continue
         except OSError as error:
             raise AssetError(f"{place}: cannot be read: {error.strerror}; check its permissions") from error
+        if S_ISDIR(state.st_mode):
+            found[file.name] = FOLDER
+            continue
         mark: list[str | int] = [file.sha256, state.st_size, state.st_mtime_ns]
         if state.st_size != file.size:
             found[file.name] = f"expected {file.size} bytes, got {state.st_size}"
@@ -271,6 +276,11 @@ def pull(name: str) -> Path:
 def _get(row: Asset) -> Path:
     if not (found := faults(row)):
         return row.path
+    if row.folder.is_file():
+        raise AssetError(f"{row.folder}: is a file, expected a folder; move it away")
+    for file, fault in found.items():
+        if fault == FOLDER:
+            raise AssetError(f"{row.folder / file}: is a folder, expected a file; move it away")
     if variable := offline():
         state = "; ".join(f"{file}: {fault}" for file, fault in found.items() if fault != MISSING)
         raise AssetError(

@@ -4,13 +4,14 @@ A settings class derives from :class:`Settings`; each field is documented by the
 ``--help``. ``load(PerceptionSettings, path, ["faces.max_faces=3"])`` gives a validated object or a one-line ConfigError.
 """
 
+import reprlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from emollm.errors import ConfigError, unknown_name
+from emollm.errors import ConfigError, one_line, unknown_name
 
 
 class Settings(BaseModel):
@@ -42,7 +43,7 @@ def load(cls: type[S], path: Path | None = None, overrides: Sequence[str] = ()) 
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{place}: {first['msg']}, got {first['input']!r}") from error
+        raise ConfigError(f"{place}: {first['msg']}, got {reprlib.repr(first['input'])}") from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = _parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -62,7 +63,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(f"{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+        problem = one_line(getattr(error, "problem", None) or str(error))
+        raise ConfigError(f"{line}: not valid YAML: {problem}") from error
+    except _UNREADABLE as error:
+        raise ConfigError(f"{path}: not valid YAML: {_fault(error)}") from error
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -80,21 +84,63 @@ def describe(cls: type[Settings], prefix: str = "") -> Iterator[tuple[str, Any, 
             yield f"{prefix}{name}", default, " ".join((field.description or "").split())
 
 
+_UNREADABLE = (RecursionError, ValueError)
+"""What PyYAML raises beside its own errors: nested too deeply; a number or a date that there is not."""
+
+
+def _fault(error: BaseException) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else one_line(str(error))
+
+
+def _parsed(text: str) -> Any:
+    """The value in a YAML text. A few lines of aliases can stand for more than any memory holds: those are refused."""
+    import yaml
+
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > _MOST_VALUES:
+            raise yaml.YAMLError(f"its aliases stand for more than {_MOST_VALUES} values; write them out")
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+_MOST_VALUES = 100_000
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """Number of values in a node with its aliases written out; a node within itself counts as too many."""
+    if id(node) not in known:
+        known[id(node)] = _MOST_VALUES + 1  # while it is being counted
+        if isinstance(node.value, str):
+            parts: list[Any] = []
+        else:
+            parts = [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
+
+
 def _apply(values: dict[str, Any], override: str) -> None:
     import yaml
 
+    told = one_line(repr(override), 100)
     dotted, equals, text = override.partition("=")
     keys = dotted.strip().split(".")
     if not equals or not all(keys):
-        raise ConfigError(f"--set {override!r}: expected name=value, for example perception.faces.max_faces=3")
+        raise ConfigError(f"--set {told}: expected name=value, for example perception.faces.max_faces=3")
     try:
-        value = yaml.safe_load(text)
+        value = _parsed(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: {text!r} is not a YAML value") from error
+        raise ConfigError(f"--set {told}: {one_line(repr(text), 100)} is not a YAML value") from error
+    except _UNREADABLE as error:
+        raise ConfigError(f"--set {told}: not a YAML value: {_fault(error)}") from error
     for key in keys[:-1]:
         below = values.setdefault(key, {})
         if not isinstance(below, dict):
-            raise ConfigError(f"--set {override!r}: {key!r} is a value, not a group of settings")
+            raise ConfigError(f"--set {told}: {key!r} is a value, not a group of settings")
         values = below
     values[keys[-1]] = value
 

@@ -4,6 +4,7 @@ A message says what was expected, what came, where, and what to do. The command 
 """
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -42,9 +43,18 @@ def one_line(text: str, most: int | None = 200) -> str:
         text: A message, a file name, or what a library or a server said.
         most: Longest result in characters, which fits into an error message; None keeps all of it.
     """
-    joined = " ".join(text.split())
-    line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in joined)
+    line = visible(" ".join(text.split()))
     return line if most is None or len(line) <= most else line[: most - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """The text with line breaks and other control characters as escapes, so that a file name cannot steer a terminal."""
+    return "".join(char.encode("unicode_escape").decode() if _steers(char) else char for char in text)
+
+
+def _steers(char: str) -> bool:
+    kind = unicodedata.category(char)
+    return kind.startswith("C") or kind in ("Zl", "Zp")
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from emollm.assertions import Assertion, Number, Polarity
 from emollm.facs import ABSENT, ASYMMETRY, PRESENT, STRONG, UNITS, Strength, undescribed
-from emollm.lexicon import lexicon
+from emollm.lexicon import lexicon, whole
 from emollm.reading import assertions
 from emollm.types import Claim, Cue, CueKind, Observation, Part, Rationale, Scale, Side, Verdict
 
@@ -27,6 +27,16 @@ TURNED, STILL = 10.0, 5.0
 """Degrees from which a head or a gaze counts as turned, and below which it counts as straight."""
 FAR = {CueKind.HEAD_POSE: (20.0, 40.0), CueKind.GAZE: (15.0, 30.0)}
 """Degrees from which a turn is more than slight, and from which it is far."""
+
+_STATED: dict[Strength | None, tuple[float, float, float, float]] = {
+    None: (PRESENT, 1.0, ABSENT, 2.0),
+    Strength.ABSENT: (PRESENT, 1.0, ABSENT, 2.0),
+    Strength.SLIGHT: (0.08, 0.4, 0.08, STRONG),
+    Strength.MODERATE: (0.2, 0.7, ABSENT, 2.0),
+    Strength.STRONG: (0.5, 1.0, 0.5, 2.0),
+}
+"""By stated strength: the intensities that support it, and those below and from which it is contradicted. What supports it
+reaches .1 beyond the band (.02 below a slight one): that is about the error of the measurement."""
 
 _POSE_UNITS = {
     ("gaze_yaw", 1): "AU61",
@@ -112,7 +122,7 @@ def check_text(text: str, part: Part, observation: Observation, track: str | Non
         if finding is not None:
             claims.append(
                 Claim(
-                    text=text[item.start : item.end],
+                    text=whole(text, item.start, item.end),
                     part=part,
                     verdict=finding.verdict,
                     cues=tuple(dict.fromkeys(finding.cues)),
@@ -207,6 +217,8 @@ def _any_of(findings: Sequence[Finding]) -> Finding:
 
 def _judge(item: Assertion, evidence: Evidence) -> Finding | None:
     """Verdict of one assertion; None if it asserts nothing that could be looked up."""
+    if item.unread:
+        return Finding(U, (), _reason("unread"))
     judge = _JUDGES.get(item.kind)
     if judge is None:
         return Finding(U, (), _reason("no_detector", kind=item.kind.value))
@@ -301,20 +313,18 @@ def _judge_unit(name: str, item: Assertion, evidence: Evidence) -> Finding:
 
 
 def _present(cue: Cue, value: float, strength: Strength | None) -> Finding:
-    """Whether a movement is there, in about the stated strength: one band off is let pass, two are not."""
+    """Whether a movement is there, in about the stated strength: at most a little outside its band."""
     if cue.scale is Scale.PROBABILITY:
         verdict = S if value >= LIKELY else C if value < ABSENT else U
         if verdict is S and strength is not None:
             return Finding(U, (cue.id,), _reason("vague_strength", name=cue.name))
-        need = LIKELY
+        bound = f"{LIKELY:.2f}"
     else:
-        need = {Strength.SLIGHT: ABSENT, Strength.STRONG: PRESENT}.get(strength or Strength.MODERATE, PRESENT)
-        verdict = S if value >= need else C if value < ABSENT or strength is Strength.STRONG else U
-        if strength is Strength.SLIGHT and value >= STRONG:
-            verdict = C
+        low, high, below, above = _STATED[strength]
+        verdict = S if low <= value <= high else C if value < below or value >= above else U
+        bound = f"{low:.2f}" if value < low or high >= 1 else f"{low:.2f} to {high:.2f}"
     if verdict is C and value < ABSENT and not cue.reliable:
         return Finding(U, (cue.id,), _reason("unreliable", name=cue.name, value=value))
-    bound = f"below {STRONG:.2f}" if strength is Strength.SLIGHT and value >= need else f"{need:.2f}"
     key = "probability" if cue.scale is Scale.PROBABILITY else "intensity"
     return Finding(verdict, (cue.id,), _reason(key, name=cue.name, value=value, need=bound))
 

@@ -14,6 +14,7 @@ from emollm.evidence import FAR, LIKELY, STILL, TURNED, Evidence
 from emollm.facs import ABSENT, UNITS, Strength, asymmetric, priors, strength
 from emollm.prompts import prompt
 from emollm.types import Answer, Cue, CueKind, Observation, Scale, Side
+from emollm.weighing import is_present
 
 PROMPT = "ask/evidence"
 
@@ -21,6 +22,7 @@ MOST_QUOTED = 300
 """Characters of a transcript that are quoted."""
 
 _EYES_TURN = frozenset({"AU61", "AU62", "AU63", "AU64"})
+_GAZE = frozenset({"gaze_yaw", "gaze_pitch"})
 _WORD = re.compile(r"[a-z']+")
 
 
@@ -87,7 +89,10 @@ def _topics(question: str) -> tuple[str, ...]:
     names: list[str] = []
     for line in prompt(PROMPT).render("topics").splitlines():
         words, _, cues = line.partition(":")
-        if phrases("\n".join(words.split()).replace("_", " ")).search(question):
+        alone = words.startswith("only ")
+        if phrases("\n".join(words.removeprefix("only ").split()).replace("_", " ")).search(question):
+            if alone:
+                return tuple(cues.split())
             names += cues.split()
     return tuple(dict.fromkeys(names))
 
@@ -102,9 +107,15 @@ def _measured(observation: Observation, track: str | None) -> dict[str, Cue]:
 
 def _of_topic(names: Sequence[str], cues: dict[str, Cue]) -> Iterator[str]:
     """What is seen of these cues, or else what is not."""
-    here = [cue for cue in cues.values() if cue.name in names]
+    shut = is_present(cues.get("AU43"))
+    here = [cue for cue in cues.values() if cue.name in names and not (shut and cue.name in _GAZE)]
     seen = [cue for cue in here if _is_seen(cue)]
-    absent = [cues[name] for name in names if name in cues and cues[name] not in seen][:2]
+    absent = [cues[name] for name in names if name in cues and cues[name] in here and cues[name] not in seen][:2]
+    if not seen and {cue.name for cue in absent} == _GAZE and all(abs(cue.value or 0.0) < STILL for cue in absent):
+        yield prompt(PROMPT).render("straight")
+        return
+    if shut and not here and _GAZE & {*names}:  # nothing is seen of the gaze of closed eyes
+        seen = [cues["AU43"]]
     for cue in seen or absent:
         if (text := sentence(cue)) is not None:
             yield text

@@ -3,6 +3,7 @@
 Nothing fetched is installed, imported or run. :mod:`emollm.assets` decides what to fetch and where it goes.
 """
 
+import errno
 import hashlib
 import os
 import socket
@@ -250,9 +251,9 @@ def _size(path: Path) -> int:
 
 
 def _unwritable(path: Path, error: OSError) -> str:
-    return (
-        f"{path}: cannot be written: {error.strerror or error}; free some space or set EMOLLM_CACHE to another folder"
-    )
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    remedy = "free some space or set" if full else "set"
+    return f"{path}: cannot be written: {error.strerror or error}; {remedy} EMOLLM_CACHE to another folder"
 
 
 def _reach(url: str) -> None:

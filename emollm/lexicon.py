@@ -45,6 +45,25 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
         yield start, len(text)
 
 
+def whole(text: str, start: int, end: int) -> str:
+    """A piece of a text without half a pair of brackets or quotation marks: the other half is taken in, or this one left out."""
+    first, last = next(((a, b) for a, b in sentences(text) if a <= start and end <= b), (start, end))
+    for left, right in (("(", ")"), ('"', '"'), ("“", "”"), ("[", "]")):
+        piece = text[start:end]
+        opened, closed = piece.count(left), piece.count(right)
+        if left == right:
+            opened, closed = (opened + 1) // 2, opened // 2
+            if opened > closed and left in text[first:start] and text[first:start].count(left) % 2:
+                opened, closed = closed, opened
+        if opened > closed:
+            at = text.find(right, end, last)
+            end = at + 1 if at >= 0 else start + piece.rindex(left)
+        elif closed > opened:
+            at = text.rfind(left, first, start)
+            start = at if at >= 0 else start + piece.index(right) + 1
+    return text[start:end].strip() or piece
+
+
 # ---- phrases to marks -----------------------------------------------------------------------------------------------
 
 
@@ -100,7 +119,7 @@ def _phrases() -> dict[str, list[tuple[tuple[str, ...], str, str]]]:
         "unmeasured",
     ):
         rows += [(kind, key, phrases) for key, phrases in data[kind].items()]
-    for kind in ("generic", "compare", "only", "than", "hard", "soft", "probability"):
+    for kind in ("generic", "compare", "only", "than", "hard", "soft", "probability", "features"):
         rows.append((kind, kind, data[kind]))
     rows += [("noun", str(index), row["phrases"]) for index, row in enumerate(data["nouns"])]
     rows += [("name", unit.code, [unit.name]) for unit in UNITS.values() if unit.code < "AU5"]

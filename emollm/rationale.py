@@ -63,6 +63,8 @@ class Writer:
         self.doubts = doubts
         self.settings = settings
         self.random = Random(f"{settings.seed} {evidence.fingerprint}")
+        self.told: dict[str, int] = {}
+        self.shut = is_present(evidence.best("AU43"))
         moves = [cue.value or 0.0 for cue in evidence.units if expressive(cue.name) and cue.scale is Scale.INTENSITY]
         self.floor = settings.min_told if max(moves, default=0.0) >= settings.min_told else ABSENT
 
@@ -75,7 +77,12 @@ class Writer:
         )
 
     def _say(self, block: str, /, **values: Any) -> str:
-        return self.random.choice(prompt("reasoner/rationale").render(block, **values).split("\n"))
+        """One wording of a block; the next time another one."""
+        lines = prompt("reasoner/rationale").render(block, **values).split("\n")
+        told = self.told.get(block)
+        choices = [index for index in range(len(lines)) if index != told or len(lines) == 1]
+        self.told[block] = self.random.choice(choices)
+        return lines[self.told[block]]
 
     # key observations
 
@@ -104,6 +111,8 @@ class Writer:
             if cue is None or cue.value is None or cue.kind is not CueKind.ACTION_UNIT or cue.scale not in _SCALES:
                 continue
             if any(self.evidence.best(name) is not None for name in _ANGLES.get(code, ())):
+                continue
+            if self.shut and code in _GAZE:
                 continue
             floor = self.floor if cue.scale is Scale.INTENSITY and expressive(code) else None
             if cue.value >= floor if floor is not None else is_present(cue):
@@ -163,7 +172,7 @@ class Writer:
         for name, (block, positive, negative) in words.items():
             cue = self.evidence.best(name)
             gaze = name.startswith("gaze")
-            if cue is None or cue.value is None:
+            if cue is None or cue.value is None or (gaze and self.shut):
                 continue
             angle = abs(cue.value)
             if angle < (self.settings.gaze_degrees if gaze else self.settings.head_degrees):
@@ -204,11 +213,21 @@ class Writer:
         if measured and decision.outcome == "unclear_empty":
             out.append(self._say("no_match"))
         shown = [label for label in (decision.label, decision.second) if label in weighing.matches]
+        shared = self._shared([weighing.matches[label] for label in shown])
+        if shared and decision.outcome.startswith("unclear") and decision.outcome != "unclear_empty":
+            emotions = [weighing.matches[label].emotion for label in shown]
+            cite = weighing.matches[shown[0]].prior.cite
+            out.append(
+                self._say("match_both", units=_listed(shared), count=len(shared), emotion=_listed(emotions), cite=cite)
+            )
+        else:
+            shared = []
         for label in shown if decision.outcome != "unclear_empty" else ():
             match = weighing.matches[label]
-            if label == decision.label or decision.outcome.startswith("unclear"):
-                out += self._explain(match)
-            elif match.present and match.support > 0:
+            unclear = decision.outcome.startswith("unclear")
+            if self._core(match) if unclear else label == decision.label:
+                out += self._explain(match, shared=shared)
+            elif not unclear and match.present and match.support > 0:
                 here = self._units(match.present)
                 if here:
                     out.append(
@@ -233,7 +252,7 @@ class Writer:
         if self.doubts:
             reasons = _listed([self._say(doubt.block, **doubt.values) for doubt in self.doubts])
             out.append(self._say("doubt", reasons=reasons))
-        return out
+        return list(dict.fromkeys(out)) or [self._say("nothing_clear")]
 
     def _aside(self, present: Sequence[Cue], said: str) -> list[str]:
         """The strongest movement, where what was said for the labels leaves it out."""
@@ -247,6 +266,9 @@ class Writer:
         fits.sort(key=lambda match: -match.support)
         emotions = list(dict.fromkeys(one.emotion for one in fits))
         block = "aside_neutral" if label == self.weighing.neutral else "aside"
+        match = self.weighing.matches.get(label)
+        if self.decision.outcome.startswith("unclear") and not (match and self._core(match)):
+            block = "aside_unclear"
         return [
             self._say(block, units=_listed(self._units([top.name])), label=label, emotion=_listed(emotions or [""]))
         ]
@@ -258,13 +280,24 @@ class Writer:
         found = [pair for pair in opposed() if all(is_present(self.evidence.best(unit)) for unit in pair)]
         return [self._say("conflict", units=_listed(self._units(pair))) for pair in found if not own.issuperset(pair)]
 
-    def _explain(self, match: Match) -> list[str]:
+    def _core(self, match: Match) -> list[str]:
+        """Units of a label's core that are there, with their values."""
+        return self._units([unit for unit in match.present if unit in match.prototype.core])
+
+    def _shared(self, matches: Sequence[Match]) -> list[str]:
+        """The core units of the two best labels, where they are the same ones of one prior: they are told once."""
+        if len(matches) < 2 or matches[0].prior is not matches[1].prior or matches[0].emotion == matches[1].emotion:
+            return []
+        first, second = (self._core(match) for match in matches)
+        return first if first == second else []
+
+    def _explain(self, match: Match, shared: Sequence[str] = ()) -> list[str]:
         """What speaks for a label, what is lacking, what is unknown, what conflicts."""
         out = []
         names = {"emotion": match.emotion, "cite": match.prior.cite}
-        core = self._units([unit for unit in match.present if unit in match.prototype.core])
+        core = self._core(match)
         variants = self._units([unit for unit in match.present if unit in match.prototype.variants])
-        if core:
+        if core and not shared:
             out.append(self._say("match_core", units=_listed(core), count=len(core), **names))
         if variants and core:
             out.append(self._say("match_variants", units=_listed(variants), count=len(variants), emotion=match.emotion))
@@ -324,19 +357,29 @@ class Writer:
         if self.decision.outcome != "unclear_empty":
             values = {
                 "label": label,
-                "second": second,
+                "second": second if scores[second] >= _LEAST_SCORE else "",
                 "score": _two(scores[label]),
                 "second_score": _two(scores[second]),
             }
         if self.decision.outcome == "unclear_thin":
-            values["support"] = _two(self.weighing.support(label, self.settings))
+            support = {name: self.weighing.support(name, self.settings) for name in (label, second)}
+            values["support"] = _two(support[label])
+            near = [name for name, value in support.items() if value >= _LEAST_SUPPORT]
+            values["labels"] = _listed([f"{name} ({_two(support[name])})" for name in near] or [""])
+            values["count"] = str(len(near))
         if self.decision.outcome == "answered" and self.decision.intensity is not None:
             band = strength(self.decision.intensity)
             values |= {"strength": self._say(f"strength_{band}"), "value": _two(self.decision.intensity)}
         return [self._say(self.decision.outcome, **values), self._say("caveat")]
 
 
+_LEAST_SCORE = 0.01
+"""Below this score a runner-up is not named."""
+_LEAST_SUPPORT = 0.2
+"""Below this support a label is not named as near."""
 _SCALES = (Scale.INTENSITY, Scale.PROBABILITY)
+_GAZE = frozenset({"AU61", "AU62", "AU63", "AU64"})
+"""Not told of while the eyes are closed: nothing is seen of the gaze then."""
 _ANGLES = {
     **dict.fromkeys(("AU51", "AU52", "AU53", "AU54", "AU55", "AU56"), ("yaw", "pitch", "roll")),
     **dict.fromkeys(("AU61", "AU62", "AU63", "AU64"), ("gaze_yaw", "gaze_pitch")),

@@ -8,7 +8,7 @@ free English, ours and a language model's; what it does not know it does not jud
 
 import re
 
-from emollm.assertions import Assertion, Number, Polarity, merged
+from emollm.assertions import Assertion, Number, Polarity, merged, unread
 from emollm.facs import Strength
 from emollm.lexicon import Mark, lexicon, marks, parse_number, readings, sentences
 from emollm.types import CueKind, Side
@@ -30,7 +30,9 @@ def assertions(text: str) -> list[Assertion]:
     """All assertions of a text, in order."""
     found: list[Assertion] = []
     for start, end in sentences(text):
-        found += _Reader(text, list(marks(text, start, end))).read()
+        known = list(marks(text, start, end))
+        read = _Reader(text, known).read()
+        found += sorted([*read, *unread(text, start, end, known, read)], key=lambda item: (item.start, item.end))
     return found
 
 
@@ -87,6 +89,12 @@ class _Reader:
             self.negation, self.last = None, []
 
     def _soft(self, mark: Mark, index: int) -> None:
+        if self._text(mark) == "and":  # "the chin is round and ...": nothing more is said of the chin
+            self.pending = [
+                part
+                for part in self.pending
+                if {"is", "are", "was", "were"}.isdisjoint(self.text[part.end : mark.start].lower().split())
+            ]
         if self.negation and self._text(mark) == "and" and not self._is_wide(self.negation):
             self.negation = None
 

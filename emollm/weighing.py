@@ -5,7 +5,8 @@ For each label with a prototype (core and variant units, :func:`emollm.facs.prio
     support = (sum of core presence + 1/2 sum of variant presence) / norm - contradiction * sum of contradicting presence
     score   = support ** sharpness, normalised over the labels
 
-Presence is soft: 0 at an intensity of .1, 1 from .5; for a probability 0 at .25, 1 from .75. The norm is the same sum at
+Presence is soft: 0 at an intensity of .1, 1 from .5; for a probability 0 at .25, 1 from .75. Units that open the mouth
+count only in proportion to the most present other unit of the core: talking moves them too. The norm is the same sum at
 full presence; a unit that was not measured, or reads low where the backend under-reports it, counts there with a part of
 its weight (``unknown``): it is neither absent nor free. Neutral is the lack of movement. A label without a prototype has
 score 0. Core 1, variant 1/2 and the contradictions follow docs/evidence.md; none of the constants was fitted by a search.
@@ -228,9 +229,9 @@ def _match(
 ) -> Match:
     weights = {**dict.fromkeys(prototype.variants, 0.5), **dict.fromkeys(prototype.core, 1.0)}
     total = norm = 0.0
+    here_of = _counted(prototype, evidence)
     for unit, weight in weights.items():
-        cue = evidence.best(unit)
-        here = presence(cue)
+        cue, here = evidence.best(unit), here_of[unit]
         total += weight * here
         known = cue is not None and cue.reliable
         norm += weight * (1.0 if known else settings.unknown + (1 - settings.unknown) * here)
@@ -239,13 +240,20 @@ def _match(
         support *= _one_sidedness(prototype, evidence, settings.unknown)
     against = tuple(unit for unit in contradictions().get(emotion, ()) if presence(evidence.best(unit)) > 0)
     support -= settings.contradiction * sum(presence(evidence.best(unit)) for unit in against)
-    there = [cue for unit in weights if (cue := evidence.best(unit)) is not None and presence(cue) > 0]
+    there = [cue for unit in weights if (cue := evidence.best(unit)) is not None and here_of[unit] > 0]
     there.sort(key=lambda cue: (-(cue.value or 0.0), cue.name))
     strong = [cue for cue in there if cue.scale is Scale.INTENSITY]
     mass = sum(weights[cue.name] for cue in strong)
     intensity = sum(weights[cue.name] * (cue.value or 0.0) for cue in strong) / mass if strong else None
     present = tuple(cue.name for cue in there)
     return Match(label, emotion, prior, prototype, min(max(support, 0.0), 1.0), present, against, intensity, nearly)
+
+
+def _counted(prototype: Prototype, evidence: Evidence) -> dict[str, float]:
+    """Presence of each unit as far as it counts: an open mouth counts only beside another unit of the core."""
+    here = {unit: presence(evidence.best(unit)) for unit in prototype.units}
+    others = max((here[unit] for unit in prototype.core if unit not in MOUTH_OPENING), default=0.0)
+    return {unit: value * others if unit in MOUTH_OPENING else value for unit, value in here.items()}
 
 
 def _one_sidedness(prototype: Prototype, evidence: Evidence, unknown: float) -> float:

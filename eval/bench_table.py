@@ -35,6 +35,11 @@ class Row(NamedTuple):
         """Faces found in all pictures."""
         return sum(item.faces for item in self.rounds[0].pictures)
 
+    @property
+    def side_by_side(self) -> bool:
+        """Measured as a folder: decoding and measuring overlap, so that only their sum is known."""
+        return not any(item.decoding for item in self.rounds[0].pictures)
+
 
 def spread(values: Sequence[float]) -> Spread:
     """Median, least and greatest."""
@@ -103,6 +108,8 @@ def speed_table(rows: Sequence[Row]) -> str:
         figures = [images_a_second(row, seconds).text() for seconds in (from_file, from_pixels)]
         faces = [ms_a_face(row, seconds) for seconds in (from_file, from_pixels)]
         figures += ["none found" if face is None else face.text(2) for face in faces]
+        if row.side_by_side:
+            figures[1] = figures[3] = "–"
         lines.append(f"| {row.name} | {row.faces} | {' | '.join(figures)} |")
     return "\n".join(lines)
 
@@ -126,7 +133,10 @@ def ratio_table(rows: Sequence[Row], rival: Row) -> str:
             times_as_fast(same, other, from_pixels, a_face=True) if few else None,
         ]
         texts = ["no faces to compare" if cell is None else cell.text(2) for cell in cells]
-        lines.append(f"| {row.name} | {' | '.join(texts)} ({few} images) |")
+        texts[3] += f" ({few} images)"
+        if row.side_by_side:
+            texts[1:] = ["–"] * 3
+        lines.append(f"| {row.name} | {' | '.join(texts)} |")
     return "\n".join(lines)
 
 

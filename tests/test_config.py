@@ -8,6 +8,9 @@ from pydantic import Field
 from emollm.config import Settings, describe, load, read_yaml
 from emollm.errors import ConfigError
 
+BOMB = "[&a0 [1], " + ", ".join(f"&a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)) + "]"
+"""A few hundred characters that stand for 9^11 numbers."""
+
 
 class Faces(Settings):
     max_faces: int = Field(default=4, ge=1)
@@ -52,12 +55,20 @@ def test_the_last_override_wins() -> None:
         ("faces.max_faces=0", "faces.max_faces: .*greater than or equal to 1, got 0"),
         ("faces.max_faces=many", "faces.max_faces: .*got 'many'"),
         ("share=.nan", "share: .*finite"),
+        ("share=" + "[" * 5000, "nested too deeply"),
+        ("share=" + "9" * 5000, "not a YAML value"),
+        ("share=2001-99-99", "not a YAML value"),
+        ("share=" + BOMB, "not a YAML value"),
+        ("share=&a [*a]", "not a YAML value"),
+        ("share=" + "[1]" + " " * 5000 + "x", "not a YAML value"),
+        ("share=[" + "1," * 5000 + "]", r"got \[1, 1, 1"),
     ],
 )
 def test_a_wrong_override_is_one_clear_line(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         load(Look, overrides=[override])
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 def test_overriding_below_a_value_of_the_file_is_refused(tmp_path: Path) -> None:
@@ -76,6 +87,10 @@ def test_overriding_below_a_value_of_the_file_is_refused(tmp_path: Path) -> None
         (b"a: \xff\xfe\n", "not UTF-8"),
         (b"a: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
         (b"a: 1\n---\nb: 2\n", "not valid YAML"),
+        (b"a: " + b"[" * 5000, "not valid YAML: nested too deeply"),
+        (f"a: {BOMB}\n".encode(), r"x\.yaml: not valid YAML: its aliases stand for more than 100000 values"),
+        (b"a: &a [*a]\n", r"x\.yaml: not valid YAML: its aliases"),
+        (b"a: 2001-99-99\n", "not valid YAML"),
     ],
 )
 def test_a_bad_file_is_one_clear_line(tmp_path: Path, content: bytes, message: str) -> None:
@@ -84,6 +99,11 @@ def test_a_bad_file_is_one_clear_line(tmp_path: Path, content: bytes, message: s
     with pytest.raises(ConfigError, match=message) as caught:
         read_yaml(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_with_a_few_aliases_is_read(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("a: &a [1, 2]\nb: [*a, *a]\n")
+    assert read_yaml(tmp_path / "x.yaml") == {"a": [1, 2], "b": [[1, 2], [1, 2]]}
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from emollm import facs
 from emollm.emotions import label_set
 from emollm.errors import ConfigError, DataError
 from emollm.evidence import Evidence, Faithfulness, check
-from emollm.lexicon import sentences
+from emollm.lexicon import lexicon, sentences
 from emollm.prompts import prompt
 from emollm.reasoner import ReasonerSettings, reason
 from emollm.types import (
@@ -149,6 +149,7 @@ def prove(seed: int) -> None:
     for one in everyone(answer):
         assert one.rationale is not None
         assert not [claim for claim in one.claims if claim.verdict is Verdict.CONTRADICTED]
+        assert not [claim for claim in one.claims if claim.reason == lexicon()["reasons"]["unread"]]
         assert sum(entry.score for entry in one.labels) == pytest.approx(1 if one.labels else 0)
         assert sorted(entry.label for entry in one.labels) in ([], sorted(labels.labels))
         assert one.labels or one.status == "abstained"
@@ -284,9 +285,23 @@ def test_two_expressions_of_equal_weight_are_too_close_to_call() -> None:
 
 def test_an_open_mouth_alone_is_no_expression() -> None:
     answer = reason(face(AU25=0.8, AU26=0.8), BASIC)
-    assert answer.label is None
+    assert [entry.label for entry in answer.labels if entry.score > 0] == ["neutral"]
     assert answer.rationale is not None
     assert "Talking alone" in answer.rationale.interpretation
+
+
+def test_parted_lips_count_only_as_far_as_another_unit_of_the_core_is_there() -> None:
+    def happiness(**values: float) -> float:
+        settings = ReasonerSettings()
+        labels = weigh(Evidence(face(**values).cues), BASIC, 1.0, settings).matches
+        return labels["happiness"].support
+
+    assert happiness(AU25=0.8, AU04=0.3) == 0
+    assert happiness(AU25=0.8, AU12=0.2) < happiness(AU25=0.8, AU12=0.3) < happiness(AU25=0.8, AU12=0.5)
+    assert happiness(AU25=0.8, AU12=0.5) == happiness(AU25=0.5, AU12=0.5)
+    answer = reason(face(AU25=0.8, AU26=0.5, AU04=0.35), BASIC)
+    assert answer.rationale is not None
+    assert "happiness" not in answer.rationale.interpretation
 
 
 def test_movement_that_no_prior_lists_is_told_but_has_no_label() -> None:
@@ -304,7 +319,39 @@ def test_closed_eyes_gaze_and_head_pose_change_no_score() -> None:
     assert posed.labels == plain.labels
     assert posed.rationale is not None
     assert "(yaw -30°)" in posed.rationale.observations
-    assert "(gaze pitch -20°)" in posed.rationale.observations
+
+
+def test_the_gaze_is_told_only_of_open_eyes() -> None:
+    for closure, told in ((0.05, True), (0.9, False)):
+        answer = reason(seen(*face(AU43=closure).cues, angle("gaze_pitch", -20)), BASIC)
+        by_units = reason(seen(*face(AU43=closure).cues, unit("AU64", 0.9)), BASIC)
+        assert answer.rationale is not None
+        assert by_units.rationale is not None
+        assert ("gaze pitch -20°" in answer.rationale.observations) is told
+        assert ("The eyes are turned far down (AU64 0.90)." in by_units.rationale.observations) is told
+
+
+def test_a_runner_up_without_weight_is_not_named() -> None:
+    answer = reason(face(AU06=0.6, AU12=0.8, AU25=0.5), BASIC)
+    assert answer.rationale is not None
+    assert "no other label has weight" in answer.rationale.conclusion
+    assert "(0.00)" not in answer.rationale.conclusion
+
+
+def test_thin_evidence_gives_support_and_names_no_label_without_any() -> None:
+    answer = reason(face(AU18=0.9, AU17=0.13), BASIC)
+    assert answer.rationale is not None
+    assert "the best support is 0." in answer.rationale.conclusion
+    assert not [label for label in BASIC.labels if label in answer.rationale.conclusion]
+    assert "core" not in answer.rationale.interpretation
+
+
+def test_units_that_two_labels_share_are_told_once() -> None:
+    answer = reason(face(AU01=0.4), BASIC)
+    assert answer.rationale is not None
+    text = answer.rationale.interpretation
+    assert "AU01 0.40 belongs to the cores of surprise and fear in Du et al. 2014." in text
+    assert text.count("AU01") == 1
 
 
 def test_without_a_face_nothing_is_said() -> None:
@@ -387,7 +434,7 @@ def test_few_units_at_rest_are_not_yet_neutral() -> None:
 
 
 def test_unreliable_and_missing_units_do_not_count_as_absent() -> None:
-    surprise = {"AU01": 0.5, "AU02": 0.5, "AU25": 0.5, "AU26": 0.5}
+    surprise = {"AU01": 0.5, "AU02": 0.5, "AU25": 0.5, "AU26": 0.5, "AU17": 0.5}
     low = unit("AU05", 0.0)
     assert not low.reliable
     without = [unit(code, strength) for code, strength in surprise.items()]
@@ -521,7 +568,7 @@ def test_the_text_is_stable_and_the_seed_varies_it() -> None:
 def test_provenance_names_the_prompt_and_the_backends() -> None:
     answer = reason(face(), BASIC)
     assert answer.provenance.model.startswith("reasoner@")
-    assert answer.provenance.prompt == "reasoner/rationale@2"
+    assert answer.provenance.prompt == "reasoner/rationale@3"
     assert answer.provenance.cues == ("mesh-head@1",)
     assert Answer.from_json(answer.to_json()) == answer
 

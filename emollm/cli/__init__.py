@@ -30,6 +30,10 @@ DONE, SOME_REJECTED, NOTHING_DONE, CRASHED, STOPPED = 0, 1, 2, 70, 130
 """Exit codes. A crash (70, EX_SOFTWARE of sysexits.h) is a fault of emollm's own and shows its traceback."""
 
 
+_LONGEST = 480
+"""Characters of a message: three sources that failed, each with its reason, and the remedy."""
+
+
 class Stopped(KeyboardInterrupt):
     """Ctrl-C or SIGTERM; the text says what is done and how to go on."""
 
@@ -117,14 +121,25 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
+    from emollm.cli.terminal import prepare
+
+    prepare()
     sys.exit(_guarded(list(sys.argv[1:] if args is None else args)))
 
 
 def say(message: str) -> None:
-    """Prints ``emollm: <message>`` on standard error, as one line whatever file names it holds."""
+    """Prints ``emollm: <message>`` on standard error, as one line of bounded length whatever it holds."""
+    print(told(message), file=sys.stderr, flush=True)
+
+
+def told(message: str) -> str:
+    """The line that :func:`say` prints; of a very long message the beginning, and the end, where the remedy stands."""
     from emollm.errors import one_line
 
-    print(f"emollm: {one_line(message, None)}", file=sys.stderr, flush=True)
+    line = one_line(message, None)
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST * 2 // 3]} … {line[-(_LONGEST // 3) :]}"
+    return f"emollm: {line}"
 
 
 def _terminate(_: int, __: FrameType | None) -> None:

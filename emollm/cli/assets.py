@@ -6,6 +6,7 @@ import sys
 import click
 
 from emollm import assets
+from emollm.cli import say
 from emollm.errors import AssetError
 
 _NAMES = click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -65,7 +66,7 @@ def pull(names: tuple[str, ...], everything: bool) -> None:
             print(f"{name}  {assets.pull(name)}")
         except AssetError as error:
             failed += 1
-            print(f"error: {error}", file=sys.stderr)
+            say(str(error))
     if failed:
         sys.exit(2 if failed == len(chosen) else 1)
 
@@ -93,17 +94,17 @@ def verify(names: tuple[str, ...], repair: bool, as_json: bool) -> None:
                 assets.pull(name)
                 state = "repaired"
             except AssetError as error:
-                print(f"error: {error}", file=sys.stderr)
+                say(str(error))
         bad += state == "bad"
         if as_json:
             print(json.dumps({"name": name, "state": state, "faults": faults, "path": str(row.path)}))
         else:
             print(f"{name}  {state}" + (f"  {said}" if said else ""))
     if not checked:
-        print("nothing is cached yet; `emollm assets pull NAME` fetches", file=sys.stderr)
+        say("nothing is cached yet; `emollm assets pull NAME` fetches")
     if bad:
         repairing = "" if repair else "; `emollm assets verify --repair` fetches them again"
-        print(f"{bad} of {checked} assets are not as they should be{repairing}", file=sys.stderr)
+        say(f"{bad} of {checked} assets are not as they should be{repairing}")
         sys.exit(1)
 
 

@@ -29,9 +29,9 @@ from pydantic import BaseModel
 
 from emollm import __version__
 from emollm.ahead import ahead
-from emollm.cli import DONE, NOTHING_DONE, SOME_REJECTED, Stopped, say
+from emollm.cli import DONE, NOTHING_DONE, SOME_REJECTED, Stopped, say, told
 from emollm.cli.journal import Journal, Stamp, stamp_of
-from emollm.errors import DataError, EmollmError, MediaError, one_line
+from emollm.errors import DataError, EmollmError, MediaError
 from emollm.files import replacing
 from emollm.types import Record
 
@@ -58,7 +58,9 @@ def expand(arguments: Sequence[str], accepts: Callable[[Path], bool]) -> list[Pa
         DataError: A pattern matches nothing, or nothing is left to read.
     """
     found: list[Path] = []
+    empty: list[str] = []
     for argument in arguments:
+        before = len(found)
         path = Path(argument)
         if argument and os.path.isdir(argument):
             found += _below(path, accepts)
@@ -73,11 +75,15 @@ def expand(arguments: Sequence[str], accepts: Callable[[Path], bool]) -> list[Pa
                     found.append(match)
         elif argument:
             found.append(path)
+        if len(found) == before:
+            empty.append(argument)
     unique: dict[str, Path] = {}
     for path in found:
         unique.setdefault(os.path.abspath(path), path)
     if not unique:
         raise DataError(f"{', '.join(arguments) or 'no file given'}: found nothing of a kind that is read")
+    for argument in empty:
+        say(f"{argument or 'an empty argument'}: found nothing of a kind that is read; going on with the others")
     return list(unique.values())
 
 
@@ -154,15 +160,17 @@ class Batch(Generic[R]):
     reused: int = field(init=False, default=0)
     """Of ``done``, those taken from earlier runs."""
     rejects: list[Reject] = field(init=False, default_factory=list)
+    _unlisted: bool = field(init=False, default=False)
+    """Whether the rejects could not be written."""
     _journal: Journal | None = field(init=False, default=None)
     _meter: "_Meter" = field(init=False)
 
     @property
     def exit_code(self) -> int:
-        """0: all done; 1: some rejected, the others delivered; 2: nothing done."""
+        """0: all done; 1: some rejected or the rejects cannot be written, the others delivered; 2: nothing done."""
         if not self.done:
             return NOTHING_DONE
-        return SOME_REJECTED if self.rejects else DONE
+        return SOME_REJECTED if self.rejects or self._unlisted else DONE
 
     def __enter__(self) -> Self:
         if self.out is not None:
@@ -182,9 +190,7 @@ class Batch(Generic[R]):
         if self._journal is not None:
             try:
                 if error is not None and self.rejects:
-                    self._write_rejects(self._journal.out)
-            except EmollmError as second:  # a full disk: the first error is the one to be raised
-                say(str(second))
+                    self._list_rejects(self._journal.out)
             finally:
                 self._journal.close()
         if isinstance(error, KeyboardInterrupt):
@@ -257,7 +263,7 @@ class Batch(Generic[R]):
 
     def _reject(self, id: str, error: str, reason: str) -> None:
         self.rejects.append(Reject(id, error, _for_json(reason)))
-        self._meter.write(f"emollm: {one_line(reason, None)}", sys.stderr)
+        self._meter.write(told(reason), sys.stderr)
 
     def _finish(self, delivered: list[str]) -> None:
         self._meter.close()
@@ -265,7 +271,7 @@ class Batch(Generic[R]):
         if self._journal:
             if delivered:
                 kept = self._journal.finish(delivered)
-            self._write_rejects(self._journal.out)
+            self._list_rejects(self._journal.out)
         if len(self.paths) > 1 or kept:
             say(self._summary(kept))
 
@@ -275,7 +281,7 @@ class Batch(Generic[R]):
             text += f" ({self.reused} by an earlier run)"
         if self.rejects:
             text += f", {len(self.rejects)} rejected"
-            if self._journal:
+            if self._journal and not self._unlisted:
                 text += f" (see {self._journal.out.with_name(REJECTS)})"
         if self.done and self.out:
             text += f"; written to {self.out}" + (f", beside {kept} of other clips" if kept else "")
@@ -286,6 +292,17 @@ class Batch(Generic[R]):
             return ""
         text = f"stopped after {self.done + len(self.rejects)} of {len(self.paths)}"
         return f"{text}; run the same command again to go on" if self.out else text
+
+    def _list_rejects(self, out: Path) -> None:
+        """Writes the rejects; where that fails it is told, and the results or the first error stand."""
+        try:
+            self._write_rejects(out)
+        except EmollmError as error:
+            self._unlisted = True
+            say(str(error))
+        except OSError as error:
+            self._unlisted = True
+            say(f"{out.with_name(REJECTS)}: cannot be written: {error.strerror or error}")
 
     def _write_rejects(self, out: Path) -> None:
         """Puts this run's rejects in the place of those of earlier runs on the same ``out``; none left: no file."""
@@ -317,7 +334,8 @@ def _lines(path: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
-        raise EmollmError(f"{path}: expected the rejects of an earlier run, cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise EmollmError(f"{path}: expected the rejects of an earlier run, cannot be read: {reason}") from error
 
 
 def _is_of(line: str, out: str) -> bool:

@@ -1,15 +1,21 @@
 """Arguments and steps that the commands on clips share."""
 
 import functools
-from collections.abc import Callable, Sequence
+import glob
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from emollm import config
-from emollm.cli.batch import Batch, clip_id, expand
+from emollm.cli.batch import REJECTS, Batch, clip_id, expand
+from emollm.cli.terminal import json_for
 from emollm.errors import ConfigError, DataError, MediaError
 from emollm.types import Clip, Record, Table
 
@@ -40,7 +46,10 @@ class Request:
 
     def paths(self) -> list[Path]:
         """The files that the arguments stand for; see :func:`emollm.cli.batch.expand`."""
-        return expand(self.clips, accepts)
+        paths = expand(self.clips, accepts)
+        if self.out is not None:
+            refuse_clips([self.out], paths)
+        return paths
 
     def open(self, path: Path) -> Clip:
         """The clip that a path names; see :func:`open_clip`."""
@@ -65,7 +74,7 @@ class Request:
     def show(self, batch: Batch[R], record: R, text: Callable[[], str]) -> None:
         """Prints a result in the form that was asked for; nothing where it only goes to ``--out``."""
         if self.as_json:
-            batch.show(record.to_json())
+            batch.show(json_for(record.to_json(), sys.stdout))
         elif self.in_words:
             batch.show(text())
 
@@ -78,6 +87,11 @@ def clip_options(command: Callable[..., int]) -> Callable[..., int]:
         request = Request(**{name: values.pop(name) for name in Request.__dataclass_fields__})
         if request.out is not None and (request.out.suffix.lower() != ".jsonl" or request.out.is_dir()):
             raise ConfigError(f"--out {request.out}: expected a file name that ends in .jsonl")
+        if request.out is not None and REJECTS in (request.out.name, os.path.basename(os.path.realpath(request.out))):
+            raise ConfigError(f"--out {request.out}: {REJECTS} beside the results lists the rejects; give another name")
+        scale = request.table_scale
+        if scale is not None and not (math.isfinite(scale) and scale > 0):
+            raise ConfigError(f"--table-scale {scale:g}: expected a number above 0, for example 1 or 5")
         return command(request, **values)
 
     for option in reversed(_OPTIONS):
@@ -111,6 +125,55 @@ _OPTIONS: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
         help="Largest intensity of a table whose tool does not fix it (LibreFace: 1 or 5).",
     ),
 )
+
+
+def refuse_clips(files: Iterable[Path], clips: Sequence[Path]) -> None:
+    """Refuses to write over a clip, whatever link or spelling leads to it.
+
+    Raises:
+        ConfigError: One of the files is a clip.
+    """
+    places = {os.path.realpath(clip) for clip in clips}
+    nodes = {node for clip in clips if (node := _node(clip)) is not None}
+    for file in files:
+        if os.path.realpath(file) in places or _node(file) in nodes:
+            raise ConfigError(
+                f"{file}: is a clip and would be replaced by what is written; give another folder or name"
+            )
+
+
+def _node(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def several(argument: str) -> bool:
+    """Whether an argument is a folder or a pattern and so may stand for other clips the next time."""
+    if os.path.isdir(argument):
+        return True
+    return "\0" not in argument and glob.has_magic(argument) and not os.path.lexists(argument)
+
+
+def takes_in(argument: str, file: Path) -> bool:
+    """Whether a folder or a pattern gives this file, if it is there, as a clip; hidden ones below it are not read."""
+    if os.path.isdir(argument):
+        real, folder = os.path.realpath(file), os.path.realpath(argument)
+        below = os.path.relpath(real, folder)
+        return not below.startswith(".") and f"{os.sep}." not in below
+    parts = Path(os.path.abspath(argument)).parts
+    return any(_matches(parts, Path(os.path.abspath(place)).parts) for place in (file, *file.parents))
+
+
+def _matches(pattern: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether a path is one that the pattern gives; ``**`` stands for any number of folders."""
+    if not pattern or not parts:
+        return not parts and all(part == "**" for part in pattern)
+    if pattern[0] == "**":
+        return _matches(pattern[1:], parts) or _matches(pattern, parts[1:])
+    return fnmatchcase(parts[0], pattern[0]) and _matches(pattern[1:], parts[1:])
 
 
 def is_table(path: Path) -> bool:

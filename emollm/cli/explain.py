@@ -1,6 +1,8 @@
 """``emollm explain``: which emotion, how strongly, and why."""
 
+import hashlib
 import os
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,7 @@ import click
 
 from emollm.cli import say
 from emollm.cli.batch import Batch, clip_id, fingerprint
-from emollm.cli.clips import Request, clip_options, is_table
+from emollm.cli.clips import Request, clip_options, is_table, refuse_clips, several, takes_in
 from emollm.errors import ConfigError
 from emollm.types import Answer, Clip, Observation
 
@@ -71,7 +73,7 @@ def command(
     settings = _settings(request, labels)
     words = label_set(settings.labels)  # an unknown set is refused before any work
     paths = request.paths()
-    drawings = _Drawings(paths, report, overlay)
+    drawings = _Drawings(paths, report, overlay, request.clips)
     asker = _Asker(questions, model)
     settings = settings.model_copy(update={"perception": request.pinned(settings.perception, paths)})
     shown: dict[str, Observation] = {}
@@ -112,23 +114,27 @@ def _targets(option: str, target: Path | None, paths: Sequence[Path], suffixes: 
     """Where the page or picture of each clip goes: one file for one clip, else a folder with one file a clip."""
     if target is None:
         return {}
+    if str(target) == "-":
+        raise ConfigError(f"{option} -: standard output is not written to; give a file or a folder")
     if target.suffix.lower() in suffixes and not target.is_dir():
         if len(paths) > 1:
             raise ConfigError(f"{option} {target}: {len(paths)} clips need a folder, not one file")
         return dict.fromkeys(paths, target)
     if target.suffix and not target.is_dir():
         raise ConfigError(f"{option} {target}: expected a name that ends in {' or '.join(suffixes)}, or a folder")
-    files: dict[Path, Path] = {}
-    taken = {"index"}  # index.html is the overview
-    for path in paths:
-        short = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
-        name, count = short, 1
-        while name in taken:
-            count += 1
-            name = f"{short}-{count}"
-        taken.add(name)
-        files[path] = target / f"{name}{suffixes[0]}"
-    return files
+    names = {path: _short(path.name) for path in paths}
+    uses = Counter(name.casefold() for name in names.values())
+    uses["index"] += 1  # index.html is the overview
+    for path, name in names.items():
+        if uses[name.casefold()] > 1:  # told apart by where the clips are, whatever the order they are named in
+            names[path] = f"{name}-{hashlib.sha256(os.fsencode(os.path.abspath(path))).hexdigest()[:10]}"
+    return {path: target / f"{name}{suffixes[0]}" for path, name in names.items()}
+
+
+def _short(name: str) -> str:
+    """As much of a clip's name as the name of its page can hold, in whole characters."""
+    whole = os.fsencode(name)
+    return name if len(whole) <= _LONGEST else whole[:_LONGEST].decode("utf-8", "ignore")
 
 
 class _Drawings:
@@ -138,13 +144,16 @@ class _Drawings:
         paths: The clips.
         report: File or folder of the pages, if any were asked for.
         overlay: File or folder of the annotated photos, if any were asked for.
+        arguments: What the clips were asked for by.
 
     Raises:
-        ConfigError: One file for several clips, a name of another kind, a file that would replace a clip, or tables only
-            where photos are to be drawn on.
+        ConfigError: One file for several clips, a name of another kind, a file that would replace a clip or be read as one
+            by the next run, or tables only where photos are to be drawn on.
     """
 
-    def __init__(self, paths: Sequence[Path], report: Path | None, overlay: Path | None) -> None:
+    def __init__(
+        self, paths: Sequence[Path], report: Path | None, overlay: Path | None, arguments: Sequence[str] = ()
+    ) -> None:
         self._pages = _targets("--report", report, paths, _PAGES)
         self._overlays = _targets("--overlay", overlay, paths, _PICTURES)
         self._folder = report if report is not None and report not in self._pages.values() else None
@@ -160,11 +169,12 @@ class _Drawings:
             )
         for table in tables:
             del self._overlays[table]
-        clips = {os.path.realpath(path) for path in paths}
-        for file in (*self._pages.values(), *self._overlays.values()):
-            if os.path.realpath(file) in clips:
+        refuse_clips((*self._pages.values(), *self._overlays.values()), paths)
+        for argument in filter(several, arguments):
+            if any(takes_in(argument, file) for file in self._overlays.values()):
                 raise ConfigError(
-                    f"{file}: is a clip and would be replaced by a drawing of one; give another folder or name"
+                    f"--overlay {overlay}: lies in {argument}, so that the next run would take the drawings for photos; "
+                    "give another folder"
                 )
 
     def of(self, path: Path) -> tuple[Path, ...]:
@@ -231,6 +241,8 @@ class _Asker:
     """
 
     def __init__(self, questions: Sequence[str], model: str | None) -> None:
+        if model is not None and not model.strip():
+            raise ConfigError("--model: the name is empty; give an asset, a folder, a hub name or an address")
         if model is not None and not questions:
             raise ConfigError(f"--model {model}: the language model is used to answer --ask; ask a question")
         self._questions = questions

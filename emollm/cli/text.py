@@ -1,8 +1,9 @@
 """Observations and answers as text for a terminal."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from emollm.errors import visible
 from emollm.facs import ABSENT, UNITS, asymmetric, strength
 from emollm.types import Answer, Claim, Cue, CueKind, Missing, Observation, Part, Scale, Verdict
 
@@ -24,7 +25,7 @@ def observation_text(observation: Observation, limit: int = 12) -> str:
     if not observation.tracks:
         lines += _cues(observation, None, limit)
     lines += _missing(observation.missing)
-    return "\n".join(lines) + "\n"
+    return _joined(lines)
 
 
 def answer_text(answer: Answer, observation: Observation | None = None) -> str:
@@ -36,8 +37,8 @@ def answer_text(answer: Answer, observation: Observation | None = None) -> str:
         lines += _cues(observation, answer.track, 8)
     if answer.rationale is not None:
         for part in Part:
-            lines += ["", f"  {_TITLES[part]}"]
-            lines += _wrapped(getattr(answer.rationale, part.value), "    ")
+            if text := getattr(answer.rationale, part.value).strip():
+                lines += ["", f"  {_TITLES[part]}", *_wrapped(text, "    ")]
     if answer.claims:
         lines += ["", f"  Evidence: {_counts(answer.claims)}"]
         lines += [
@@ -53,7 +54,12 @@ def answer_text(answer: Answer, observation: Observation | None = None) -> str:
         lines += ["", f"  {other.track}: {_headline(other)}"]
         if other.rationale is not None:
             lines += _wrapped(other.rationale.conclusion, "    ")
-    return "\n".join(lines) + "\n"
+    return _joined(lines)
+
+
+def _joined(lines: Iterable[str]) -> str:
+    """The lines as one text; what a file name or a model has put into them cannot steer the terminal."""
+    return "".join(f"{visible(line)}\n" for line in lines)
 
 
 _TITLES = {

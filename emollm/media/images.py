@@ -334,7 +334,7 @@ def _to_rgb(rgb: "Image.Image", image: "Image.Image", notes: list[str]) -> "Imag
     if rgb.mode == "CMYK":
         notes.append("converted from CMYK")
         return _from_cmyk(rgb, image.info.get("icc_profile"))
-    return rgb.convert("RGB")
+    return rgb if rgb.mode == "RGB" else rgb.convert("RGB")
 
 
 def _from_cmyk(image: "Image.Image", profile: bytes | None) -> "Image.Image":

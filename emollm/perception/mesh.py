@@ -157,7 +157,7 @@ def expected_region(region: Region) -> Region:
 
 def to_input(patch: Pixels) -> Array:
     """A crop (H, W, 3) as input of a mesh net: (1, H, W, 3) in [0, 1]."""
-    return patch[None].astype(np.float32) / 255.0
+    return np.multiply(patch[None], 1 / 255.0, dtype=np.float32)
 
 
 def points_in_image(points: Array, region: Region, size: int) -> Array:

@@ -171,7 +171,7 @@ def write_index(path: Path, rows: Iterable[IndexRow]) -> None:
 
     cards = [
         {
-            "href": quote(Path(os.path.relpath(row.report, path.parent)).as_posix()),
+            "href": quote(os.fsencode(Path(os.path.relpath(row.report, path.parent)).as_posix())),
             "name": _file_name(row.answer.id),
             "answer": row.answer,
             "thumbnail": row.thumbnail,

@@ -119,9 +119,10 @@ class Page:
         self._keys = _cue_keys(observation.cues)
 
     def people(self) -> tuple[PersonView, ...]:
-        """The main answer's person first, then the other people, then whoever has no answer."""
-        answers = (self.answer, *self.answer.people)
-        tracks = {track.id for track in self.observation.tracks}
+        """The main answer's person first, then the other people by prominence, then whoever has no answer."""
+        tracks = {track.id: place for place, track in enumerate(self.observation.tracks)}
+        others = sorted(self.answer.people, key=lambda other: tracks.get(other.track or "", len(tracks)))
+        answers = (self.answer, *others)
         answered = {answer.track for answer in answers}
         silent = [track.id for track in self.observation.tracks if track.id not in answered]
         if self.answer.track is None and self.answer.status == "abstained" and not self.answer.rationale and silent:

@@ -64,7 +64,7 @@ def test_pull_of_some_exits_1_and_of_none_2(cache: Path) -> None:
     some = run("pull", "good", "gone")
     assert some.exit_code == 1
     assert some.stdout == f"good  {cache}\n"
-    assert some.stderr.startswith("error: asset 'gone' cannot be had: publisher: 127.0.0.1 cannot be reached")
+    assert some.stderr.startswith("emollm: asset 'gone' cannot be had: publisher: 127.0.0.1 cannot be reached")
     assert some.stderr.count("\n") == 1
     assert run("pull", "gone").exit_code == 2
 
@@ -102,6 +102,23 @@ def test_verify_cannot_repair_without_a_source(cache: Path) -> None:
     assert done.exit_code == 1
     assert "cannot be had" in done.stderr
     assert not assets.available("good")
+
+
+def test_a_folder_in_the_place_of_a_file_is_called_so(cache: Path) -> None:
+    cache.unlink()
+    cache.mkdir()
+    done = run("verify", "good")
+    assert done.exit_code == 1
+    assert "good  bad  model.bin: a folder stands in its place" in done.stdout
+    done = run("pull", "good")
+    assert done.exit_code == 2
+    assert done.stderr == f"emollm: {cache}: is a folder, expected a file; move it away\n"
+
+
+def test_a_file_in_the_place_of_an_asset_s_folder_is_called_so(cache: Path) -> None:
+    place = assets.asset("gone").folder
+    place.touch()
+    assert run("pull", "gone").stderr == f"emollm: {place}: is a file, expected a folder; move it away\n"
 
 
 def test_verify_of_an_empty_cache_says_so(cache: Path) -> None:

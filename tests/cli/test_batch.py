@@ -237,6 +237,29 @@ def test_rejects_of_another_output_in_the_folder_stay(folder: Path, tmp_path: Pa
     assert json.loads((tmp_path / REJECTS).read_text())["out"] == "one.jsonl"
 
 
+def test_rejects_that_cannot_be_written_are_told_once_and_cost_no_result(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out" / "lengths.jsonl"
+    (out.parent / REJECTS).mkdir(parents=True)
+    (folder / "05.png").write_bytes(b"")
+    batch, *_ = run(folder, out)
+    assert batch.exit_code == 1
+    assert len(lengths_in(out)) == 11
+    told = capsys.readouterr().err
+    assert told.count(f"{out.parent / REJECTS}: ") == 1
+    assert "Is a directory" in told
+
+
+def test_a_folder_that_gives_nothing_among_others_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = folder / "folder.png"
+    empty.mkdir()
+    assert expand([str(empty), str(folder / "01.png")], is_png) == [folder / "01.png"]
+    assert capsys.readouterr().err == (
+        f"emollm: {empty}: found nothing of a kind that is read; going on with the others\n"
+    )
+
+
 def test_nothing_done_leaves_the_earlier_output(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     run(folder, out)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from PIL import Image
 
 from emollm.cli.explain import _Drawings
+from emollm.cli.text import answer_text
 from emollm.emotions import label_set
+from emollm.errors import ConfigError
 from emollm.perception.photo import choose_meter
 from emollm.reasoner import reason
 from emollm.types import Answer, Observation
@@ -108,6 +111,16 @@ def test_reports_overlays_and_rejects_are_written_for_a_folder(photos: Path, tmp
         (["explain", "x.csv", "--overlay", "o.png"], "no photo to draw on"),
         (["explain", "x.png", "--overlay", "x.png"], "is a clip and would be replaced"),
         (["explain", "voice.wav"], "give a photo"),
+        (["explain", "x.jpg", "--report", "-"], "--report -: standard output is not written to"),
+        (["explain", "x.jpg", "--overlay", "-"], "--overlay -: standard output is not written to"),
+        (["explain", "x.jpg", "--out", "rejects.jsonl"], "lists the rejects"),
+        (["explain", "x.jpg", "--ask", "Why?", "--model", ""], "--model: the name is empty"),
+        (["explain", "x.jpg", "--model", ""], "--model: the name is empty"),
+        (["observe", "x.csv", "--table-scale", "0"], "--table-scale 0: expected a number above 0"),
+        (["observe", "x.csv", "--table-scale", "-5"], "--table-scale -5: expected a number above 0"),
+        (["observe", "x.csv", "--table-scale", "nan"], "--table-scale nan: expected a number above 0"),
+        (["observe", "x.csv", "--table-scale", "inf"], "--table-scale inf: expected a number above 0"),
+        (["observe", "x.jpg", "--set", "threads=" + "[" * 5000], "nested too deeply"),
         (["observe", "x.jpg", "--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )
@@ -192,11 +205,46 @@ def test_the_tables_among_photos_get_no_overlay_and_one_line_says_so(photos: Pat
 
 
 def test_a_clip_is_never_replaced_by_a_drawing(photos: Path) -> None:
-    run = emollm("explain", photos, "--overlay", photos, *HEAD)
-    assert run.returncode == 1
-    again = emollm("explain", photos, "--overlay", photos, *HEAD)
-    assert again.returncode == 2
-    assert "would be replaced" in again.stderr
+    before = (photos / "a.jpg").read_bytes()
+    os.link(photos / "a.jpg", photos / "same.jpg")
+    (photos / "link.jpg").symlink_to("a.jpg")
+    for name in ("a.jpg", "same.jpg", "link.jpg"):
+        run = emollm("explain", photos / "a.jpg", "--overlay", photos / name, *HEAD)
+        assert run.returncode == 2
+        assert "would be replaced" in run.stderr
+    assert (photos / "a.jpg").read_bytes() == before
+
+
+def test_results_never_replace_a_clip(tmp_path: Path) -> None:
+    clip = tmp_path / "x.jsonl"
+    clip.touch()
+    run = emollm("observe", clip, "--out", clip)
+    assert run.returncode == 2
+    assert "is a clip" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("argument", "overlay", "refused"),
+    [
+        ("photos", "photos", True),
+        ("photos", "photos/drawn", True),
+        ("photos/*", "photos/drawn", True),
+        ("photos/**", "photos/drawn", True),
+        ("photos/*.png", "photos", True),
+        ("photos/a.png", "photos", False),
+        ("photos/*.png", "photos/drawn", False),
+        ("photos/*.jpg", "photos", False),
+        ("photos", "photos/.drawn", False),
+        ("photos", "drawn", False),
+    ],
+)
+def test_overlays_are_not_put_where_the_next_run_would_read_them(
+    argument: str, overlay: str, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    with pytest.raises(ConfigError, match="take the drawings for photos") if refused else nullcontext():
+        _Drawings([Path("photos/a.png")], None, Path(overlay), [argument])
 
 
 def test_a_file_that_emollm_did_not_write_is_refused_before_any_photo_is_measured(tmp_path: Path) -> None:
@@ -231,8 +279,62 @@ def test_pages_have_names_that_fit_and_none_takes_the_overview_s(tmp_path: Path)
     names = ["index", "a/b.png", "b.png", "é" * 120 + "1.png", "é" * 120 + "2.png"]
     drawings = _Drawings([Path(name) for name in names], tmp_path, None)
     pages = [drawings.of(Path(name))[0].name for name in names]
-    assert pages[:3] == ["index-2.html", "b.png.html", "b.png-2.html"]
-    assert pages[3:] == ["é" * 100 + ".html", "é" * 100 + "-2.html"]
+    assert pages[0].startswith("index-")
+    assert all(page.startswith("b.png-") for page in pages[1:3])
+    assert all(page.startswith("é" * 100 + "-") for page in pages[3:])
+    assert len(set(pages)) == len(names)
+    backwards = _Drawings([Path(name) for name in reversed(names)], tmp_path, None)
+    assert [backwards.of(Path(name))[0].name for name in names] == pages
+
+
+def test_a_name_of_its_own_names_the_page_as_it_is(tmp_path: Path) -> None:
+    drawings = _Drawings([Path("a/b.png"), Path("a/c.png")], tmp_path, None)
+    assert [drawings.of(Path(f"a/{name}.png"))[0].name for name in "bc"] == ["b.png.html", "c.png.html"]
+
+
+def test_text_of_a_photo_without_a_face_has_no_empty_headings(photos: Path) -> None:
+    run = emollm("explain", photos / "c.png", *HEAD)
+    assert run.returncode == 0
+    assert "no face found" in run.stdout
+    assert "Key observations" not in run.stdout
+    assert "Interpretation" not in run.stdout
+
+
+def test_a_name_cannot_steer_the_terminal(astronaut_observation: Observation) -> None:
+    answer = reason(astronaut_observation, label_set("basic8")).model_copy(update={"id": "a\x1b[2J\nb.jpg"})
+    text = answer_text(answer)
+    assert text.startswith(r"a\x1b[2J\nb.jpg")
+    assert "\x1b" not in text
+
+
+def test_names_that_are_not_utf8_have_a_page_and_a_row(photos: Path, tmp_path: Path) -> None:
+    os.rename(photos / "c.png", os.fsencode(photos) + b"/\xff.png")
+    run = emollm("explain", photos, "--report", tmp_path / "pages", *HEAD)
+    assert run.returncode == 1, run.stderr
+    assert 'href="%FF.png.html"' in (tmp_path / "pages" / "index.html").read_text()
+    assert os.path.exists(os.fsencode(tmp_path) + b"/pages/\xff.png.html")
+
+
+def test_an_ascii_terminal_gets_plain_signs_and_exact_json(tmp_path: Path) -> None:
+    table = tmp_path / "é.csv"
+    table.write_text(TABLE)
+    run = emollm("explain", table, PYTHONIOENCODING="ascii")
+    assert run.returncode == 0, run.stderr
+    assert "####" in run.stdout
+    run = emollm("explain", table, "--json", PYTHONIOENCODING="ascii")
+    assert run.stdout.isascii()
+    assert Answer.from_json(run.stdout).id == str(table)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(closed: str, tmp_path: Path) -> None:
+    table, out = tmp_path / "a.csv", tmp_path / "answers.jsonl"
+    table.write_text(TABLE)
+    command = f'"{sys.executable}" -m emollm explain "{table}" "{tmp_path}/none.csv" --json --out "{out}" {closed}'
+    run = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1, run.stderr
+    assert "Traceback" not in run.stderr
+    assert Answer.from_json(out.read_text()).label == "happiness"
 
 
 def test_the_overview_holds_little_of_each_answer(astronaut_observation: Observation, tmp_path: Path) -> None:

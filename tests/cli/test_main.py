@@ -10,7 +10,7 @@ import click
 import pytest
 
 import emollm
-from emollm.cli import COMMANDS
+from emollm.cli import COMMANDS, told
 from emollm.cli.env import environment, torch_build
 from emollm.errors import one_line
 
@@ -223,3 +223,10 @@ def test_env_imports_none_of_the_packages_it_lists() -> None:
 )
 def test_the_build_of_torch_is_read_from_its_version(version: str, told: str) -> None:
     assert torch_build(version).startswith(told)
+
+
+def test_a_very_long_message_keeps_its_beginning_and_its_end() -> None:
+    line = told("start " + "x" * 5000 + " end")
+    assert line.startswith("emollm: start")
+    assert line.endswith("end")
+    assert len(line) < 500

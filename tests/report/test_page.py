@@ -10,6 +10,7 @@ import pytest
 from emollm.errors import EmollmError
 from emollm.media.images import Picture
 from emollm.report.page import index_row, render, write_index, write_report
+from emollm.report.views import Page
 from emollm.types import (
     Answer,
     AnswerProvenance,
@@ -334,6 +335,12 @@ def test_twenty_people_have_a_tab_a_face_and_a_panel_each() -> None:
     panels = [element for element in page.elements if element.attributes.get("role") == "tabpanel"]
     assert len(tabs) == len(panels) == len(page.of("face")) == 20
     assert [tab.attributes["aria-controls"] for tab in tabs] == [panel.attributes["id"] for panel in panels]
+
+
+def test_people_stand_in_the_order_of_their_prominence() -> None:
+    others = tuple(answer(f"p{i}", "anger") for i in (2, 10, 11, 3, 4, 5, 6, 7, 8, 9))
+    people = Page(observation(11), answer(people=others)).people()
+    assert [person.track for person in people] == [f"p{i}" for i in range(1, 12)]
 
 
 def test_a_person_without_an_answer_is_shown_too() -> None:
