@@ -184,7 +184,7 @@ def _pair(picture: Pixels, nets: _Nets) -> list[tuple[Array, Array, Array]]:
     other = nets.teacher.look(mirrored, region._replace(x=picture.shape[1] - 1 - region.x, angle=-region.angle))
     shapes = [nets.teacher.blendshapes(look.points) for look in (taught, again, other)]
     shapes[2] = shapes[2][_MIRROR]
-    target = np.mean(shapes, axis=0, dtype=np.float32)
+    target = np.stack(shapes).mean(axis=0).astype(np.float32)
     return [(look.features, look.points, target) for look in looks if look.features is not None]
 
 
@@ -216,14 +216,15 @@ def _warp(photo: Pixels, points: Array, side: float, rng: np.random.Generator) -
 
 def _move(picture: Pixels, rng: np.random.Generator) -> Pixels:
     height, width = picture.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal() * 12, rng.uniform(0.5, 1.1))
-    matrix[:, 2] += rng.normal(size=2) * 0.04 * width
+    shift = np.zeros((2, 3))
+    shift[:, 2] = rng.normal(size=2) * 0.04 * width
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal() * 12, rng.uniform(0.5, 1.1)) + shift
     moved = cv2.warpAffine(picture, matrix, (width, height))
-    return np.ascontiguousarray(moved[:, ::-1] if rng.random() < 0.5 else moved)  # type: ignore[return-value]
+    return np.ascontiguousarray(moved[:, ::-1] if rng.random() < 0.5 else moved, dtype=np.uint8)
 
 
 def _relight(picture: Pixels, rng: np.random.Generator) -> Pixels:
-    values = picture.astype(np.float32)
+    values: NDArray[np.floating] = picture.astype(np.float32)
     if rng.random() < 0.3:
         values = np.repeat(values.mean(2, keepdims=True), 3, 2)
     values = values * rng.uniform(0.6, 1.25) + rng.normal() * 12

@@ -4,6 +4,7 @@ The bundle is a zip of the models; they are read from it as data and run with th
 over the region of a detection, or of the points before. Point and blendshape order are the publisher's.
 """
 
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from emollm import assets
 from emollm.errors import ModelError
+from emollm.facs import BLENDSHAPES
 from emollm.perception.backends import Reading
 from emollm.perception.blazeface import Detection
 from emollm.perception.geometry import Pixels, Region, crop
@@ -54,6 +56,14 @@ class FaceLandmarker:
             ) from error
         self._mesh = Net(mesh, name=f"{bundle}:{_PARTS[0]}")
         self._shapes = Net(shapes, name=f"{bundle}:{_PARTS[1]}")
+        found = (
+            math.prod(self._mesh.output_shapes[0]),
+            self._shapes.input_shape,
+            math.prod(self._shapes.output_shapes[0]),
+        )
+        wanted = 478 * 3, (1, len(BLENDSHAPE_POINTS), 2), len(BLENDSHAPES)
+        if found != wanted:
+            raise ModelError(f"{bundle}: expected nets for 478 points and 52 blendshapes {wanted}, got {found}")
 
     def look(self, pixels: Pixels, region: Region) -> Mesh:
         """Mesh of the face in a region; see :class:`emollm.perception.mesh.LightMesh`."""

@@ -1,10 +1,12 @@
 """The light mesh, the head on it, and finding faces."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from emollm import assets
 from emollm.errors import ModelError
 from emollm.media.images import Picture
 from emollm.perception.blazeface import Detection, iou, merge
@@ -85,6 +87,16 @@ def test_what_is_no_landmarker_bundle_is_refused_in_one_line(tmp_path: Path, con
     with pytest.raises(ModelError, match=r"x\.task: expected a face landmarker bundle") as caught:
         FaceLandmarker(tmp_path / "x.task")
     assert "\n" not in str(caught.value)
+
+
+def test_a_bundle_of_other_nets_is_refused_with_what_was_expected(tmp_path: Path) -> None:
+    """The light mesh has 468 points and is no blendshape net: it must not be run as if it were."""
+    mesh = assets.path("face-mesh").read_bytes()
+    with zipfile.ZipFile(tmp_path / "x.task", "w") as bundle:
+        bundle.writestr("face_landmarks_detector.tflite", mesh)
+        bundle.writestr("face_blendshapes.tflite", mesh)
+    with pytest.raises(ModelError, match="expected nets for 478 points and 52 blendshapes"):
+        FaceLandmarker(tmp_path / "x.task")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"text that is no safetensors"])
