@@ -7,8 +7,6 @@ eyeball of about 12 mm radius. The angle is that of the eyes *in the head* (FACS
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from emollm.perception.litert import Array
 from emollm.perception.mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 
@@ -19,6 +17,8 @@ _PROTRUSION_MM = 6.0
 FER+ train, where it makes gaze follow the blendshape model's eyeLook values best (docs/perception.md)."""
 _REST_PITCH = 5.0
 """Degrees by which a straight gaze stands above the line of the corners: the median of FER+ train."""
+_FLATTEST = 0.05
+"""Least area, in the image, of the unit square of the head's own axes."""
 _STEEPEST = 0.95
 """Sine at which an angle is cut off: beyond it the measured offset is no gaze any more."""
 
@@ -39,18 +39,22 @@ def gaze_of(points: Array, rotation: Array) -> Gaze:
         points: (478, 3) mesh in image pixels.
         rotation: (3, 3) of :func:`emollm.perception.shape.align`: how the head is turned.
     """
-    across, down, ahead = rotation[:2, 0], rotation[:2, 1], -rotation[:2, 2]  # the head's own axes as seen in the image
-    angles = []
+    # The head's own axes as seen in the image; a profile (the two fall together) is measured as nearly one.
+    (ax, dx, bx), (ay, dy, by) = rotation[:2].tolist()
+    across_down = ax * dy - ay * dx
+    area = math.copysign(max(abs(across_down), _FLATTEST), across_down)
+    yaw = pitch = 0.0
     for corners, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS)):
-        rim = points[iris, :2]
-        width = float(np.mean([np.linalg.norm(rim[1] - rim[3]), np.linalg.norm(rim[2] - rim[4])]))
-        offset = rim[0] - points[list(corners), :2].mean(0)
-        millimetres = offset * _IRIS_MM / max(width, 1e-3) - ahead * _PROTRUSION_MM
-        sideways, downward = np.linalg.lstsq(np.stack([across, down], 1), millimetres, rcond=None)[0]
-        angles.append((_angle(sideways), -_angle(downward)))
-    yaw, pitch = np.mean(angles, axis=0)
-    return Gaze(float(yaw), float(pitch) - _REST_PITCH)
+        centre, *rim = points[iris, :2].tolist()
+        (x0, y0), (x1, y1) = points[list(corners), :2].tolist()
+        scale = _IRIS_MM / max((math.dist(rim[0], rim[2]) + math.dist(rim[1], rim[3])) / 2, 1e-3)
+        x = (centre[0] - (x0 + x1) / 2) * scale + bx * _PROTRUSION_MM
+        y = (centre[1] - (y0 + y1) / 2) * scale + by * _PROTRUSION_MM
+        yaw += _angle((x * dy - y * dx) / area) / 2
+        pitch -= _angle((ax * y - ay * x) / area) / 2
+    return Gaze(yaw, pitch - _REST_PITCH)
 
 
 def _angle(millimetres: float) -> float:
-    return math.degrees(math.asin(float(np.clip(millimetres / _EYEBALL_MM, -_STEEPEST, _STEEPEST))))
+    """Degrees by which an eye is turned that stands so far from its middle."""
+    return math.degrees(math.asin(min(max(millimetres / _EYEBALL_MM, -_STEEPEST), _STEEPEST)))
