@@ -53,7 +53,7 @@ class Result(NamedTuple):
 )
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Rounds that are counted.")
 @click.option("--threads", type=click.IntRange(1), default=PerceptionSettings().threads, show_default=True,
-              help="Threads of each of our face models.")  # fmt: skip
+              help="Faces or photos that we measure at a time.")  # fmt: skip
 @click.option("--page", type=click.Path(path_type=Path), default=Path("docs/bench.md"), show_default=True,
               help="Page that holds the result, between markers.")  # fmt: skip
 @click.option(
@@ -108,7 +108,7 @@ def run(paths: Sequence[Path], rounds: int, threads: int, *, with_start: bool) -
     Args:
         paths: Photos.
         rounds: Rounds that are counted.
-        threads: Threads of each of our face models.
+        threads: Faces or photos that we measure at a time.
         with_start: Also measure how fast the command line starts.
     """
     python = bench_rivals.mediapipe_environment(_BUILD / "mediapipe")
