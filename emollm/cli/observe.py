@@ -19,10 +19,10 @@ def command(request: Request, landmarks: bool) -> int:
     CLIP is a photo, a table of OpenFace 2, py-feat or LibreFace (.csv), a folder or a pattern.
     """
     from emollm.cli.text import observation_text
+    from emollm.explain import ExplainSettings
     from emollm.perception import observe
-    from emollm.perception.settings import PerceptionSettings
 
-    settings = request.settings(PerceptionSettings)
+    settings = request.settings(ExplainSettings).perception  # one settings file serves both commands
     paths = request.paths()
     settings = request.pinned(settings, paths)
 

@@ -166,9 +166,9 @@ def test_deleted_pages_and_pictures_are_made_again(photos: Path, tmp_path: Path)
 
 def test_kept_results_are_those_of_the_backend_that_auto_stands_for(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "observations.jsonl"
-    emollm("observe", photos, "--out", out, "--set", "action_units=auto")
+    emollm("observe", photos, "--out", out, "--set", "perception.action_units=auto")
     now = choose_meter("auto")
-    again = emollm("observe", photos, "--out", out, "--set", f"action_units={now}")
+    again = emollm("observe", photos, "--out", out, "--set", f"perception.action_units={now}")
     assert "3 by an earlier run" in again.stderr
 
 
@@ -187,7 +187,7 @@ def test_a_label_set_of_one_s_own_that_was_edited_gives_new_answers(astronaut: P
 def test_a_table_that_cannot_be_read_is_rejected_and_one_of_no_known_tool_passed_over(photos: Path) -> None:
     (photos / "gone.csv").symlink_to(photos / "nowhere.csv")
     (photos / "budget.csv").write_text("month,euros\n1,2\n")
-    run = emollm("observe", photos, "--json", "--no-landmarks", "--set", "action_units=mesh-head")
+    run = emollm("observe", photos, "--json", "--no-landmarks", *HEAD)
     assert run.returncode == 1
     assert len(run.stdout.splitlines()) == 3
     assert "gone.csv: cannot be read" in run.stderr
@@ -349,11 +349,11 @@ def test_the_overview_holds_little_of_each_answer(astronaut_observation: Observa
 
 
 def test_observe_prints_an_observation_that_reads_back(astronaut: Path) -> None:
-    run = emollm("observe", astronaut, "--json", "--set", "action_units=mesh-head")
+    run = emollm("observe", astronaut, "--json", *HEAD)
     assert run.returncode == 0
     observation = Observation.from_json(run.stdout)
     assert len(observation.tracks[0].faces[0].landmarks) == 478
-    short = emollm("observe", astronaut, "--json", "--no-landmarks", "--set", "action_units=mesh-head")
+    short = emollm("observe", astronaut, "--json", "--no-landmarks", *HEAD)
     assert Observation.from_json(short.stdout).tracks[0].faces[0].landmarks == ()
     assert Observation.from_json(short.stdout).cues == observation.cues
 
@@ -366,3 +366,13 @@ def test_a_table_of_another_tool_is_explained_like_a_photo(tmp_path: Path) -> No
     answer = Answer.from_json(run.stdout)
     assert answer.label == "happiness"
     assert "openface2@unknown" in answer.provenance.cues
+
+
+def test_observe_takes_the_settings_of_explain(astronaut: Path, tmp_path: Path) -> None:
+    """The example of ``--help`` works in both commands, and so does one settings file."""
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("perception: {action_units: mesh-head, smallest: 400}\nreasoner: {min_support: 0.5}\n")
+    for command in ("observe", "explain"):
+        run = emollm(command, astronaut, "--json", "--config", settings, "--set", "perception.faces.max_faces=3")
+        assert run.returncode == 0, run.stderr
+        assert "less than the 400 needed" in run.stdout
