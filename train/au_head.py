@@ -29,7 +29,7 @@ from emollm.perception.litert import Array
 from emollm.perception.mesh_head import BLENDSHAPES_OUT, Head, head_input
 from emollm.perception.shape import mean_shape
 from emollm.train.au_faces import Pairs, ferplus_pairs, photo_pairs
-from emollm.train.au_table import markdown, measure, units_of
+from emollm.train.au_table import markdown, measure, notes, units_of
 
 _LEAST_RANGE = 0.3
 
@@ -129,6 +129,7 @@ def run(recipe: Recipe) -> None:
         json.dump([row._asdict() for row in rows], file, indent=1)
         file.write("\n")
     print(markdown(rows))
+    print(notes(valid))
 
 
 def fit(train: Split, valid: Split, recipe: Recipe) -> tuple[nn.Sequential, Tensor, Tensor]:

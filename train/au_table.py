@@ -11,6 +11,8 @@ from emollm.perception.mesh_head import Head
 from emollm.perception.shape import align
 from emollm.train.au_faces import Pairs
 
+_STILL = 0.02
+"""A shape whose 99th percentile is below this never moves."""
 _DEAD = 0.005
 """Standard deviation of the teacher under which a unit is no unit: it never moves."""
 
@@ -73,6 +75,17 @@ def markdown(rows: list[Row]) -> str:
     means = (float(np.mean([getattr(row, name) for row in units])) for name in ("valid", "test"))
     lines.append("| mean of units | | " + " | ".join(f"{mean:.3f}" for mean in means) + " | | |")
     return "\n".join(lines)
+
+
+def notes(valid: Pairs) -> str:
+    """How many tiles of FER+ valid were measured, and which shapes of the teacher never move on them."""
+    faces, first = np.unique(valid.source, return_index=True)
+    top = np.percentile(valid.targets[first], 99, axis=0)
+    dead = ", ".join(f"{name} {value:.3f}" for name, value in zip(BLENDSHAPES, top, strict=True) if value < _STILL)
+    return (
+        f"FER+ valid: {len(faces)} of {len(faces) + valid.missed} tiles measured\n"
+        f"99th percentile of the teacher's shapes that never move: {dead}"
+    )
 
 
 def _predict(head: Head, pairs: Pairs, features: bool) -> Array:

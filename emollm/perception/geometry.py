@@ -61,8 +61,3 @@ def letterbox(pixels: Pixels, size: int) -> tuple[Pixels, Region]:
     height, width = pixels.shape[:2]
     region = Region(width / 2, height / 2, float(max(height, width)), 0.0)
     return crop(pixels, region, size, cv2.BORDER_CONSTANT), region
-
-
-def signed_degrees(angle: float) -> float:
-    """Radians to degrees in (−180, 180]."""
-    return math.degrees(math.atan2(math.sin(angle), math.cos(angle)))

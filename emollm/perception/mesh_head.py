@@ -27,7 +27,7 @@ BLENDSHAPES_OUT = list(BLENDSHAPES)
 DEAD = frozenset(
     {"_neutral", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "jawForward", "noseSneerLeft", "noseSneerRight"}
 )
-"""Outputs of the blendshape model that never move: under 0.02 on 99 % of 3,320 FER+ faces (docs/perception.md). What they
+"""Outputs of the blendshape model that never move: under 0.02 on 99 % of 3,319 FER+ faces (docs/perception.md). What they
 stand for (AU06, AU09, AU29, AU34) is not measured, which is not the same as zero."""
 LIVE = frozenset(BLENDSHAPES) - DEAD
 WEAK = frozenset({"AU05"})

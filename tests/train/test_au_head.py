@@ -15,7 +15,7 @@ from emollm.perception.backends import Span
 from emollm.perception.mesh_head import Head, pretrained
 from emollm.train.au_faces import Pairs, load_pairs
 from emollm.train.au_head import Recipe, Split, fit, predict, save_head
-from emollm.train.au_table import markdown, measure
+from emollm.train.au_table import markdown, measure, notes
 
 RECIPE = Path(__file__).parents[2] / "train" / "recipes" / "au_head.yaml"
 
@@ -74,6 +74,7 @@ def test_the_head_learns_what_its_inputs_show_and_is_the_same_in_numpy(recipe: R
     assert {"AU12", "AU25", "gaze_yaw"} <= {row.name for row in rows}
     assert next(row for row in rows if row.name == "AU01").valid > 0.7
     assert "| AU12 | lip corner puller |" in markdown(rows)
+    assert notes(pairs).startswith("FER+ valid: 200 of 200 tiles measured")
 
 
 def test_training_is_reproducible(recipe: Recipe) -> None:
