@@ -68,6 +68,8 @@ class _Commands(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from emollm.errors import unknown_name
 
+            if os.path.exists(args[0]):
+                raise click.UsageError(f"{args[0]}: a file is no command; type `emollm explain` before it", ctx)
             raise click.UsageError(unknown_name("command", args[0], COMMANDS), ctx)
         return super().resolve_command(ctx, args)
 

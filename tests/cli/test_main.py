@@ -167,6 +167,15 @@ def test_a_message_stays_one_line_whatever_file_names_it_holds() -> None:
     assert one_line("a\nb\x1b[31m.png: bad\tfile") == r"a b\x1b[31m.png: bad file"
 
 
+def test_a_file_in_the_place_of_a_command_is_answered_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    run = subprocess.run(
+        [sys.executable, "-m", "emollm", "photo.jpg"], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert run.returncode == 2
+    assert run.stderr.startswith("emollm: photo.jpg: a file is no command; type `emollm explain` before it")
+
+
 # ---- env ------------------------------------------------------------------------------------------------------------
 
 
