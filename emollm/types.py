@@ -145,6 +145,17 @@ class Source(Record):
         return f"{self.backend}@{self.version}"
 
 
+class Extent(StrEnum):
+    """Of how much of the clip a cue speaks, between its ``start`` and ``end``."""
+
+    MOMENT = "moment"
+    """The value there: a photo, or the short window around a track's apex."""
+    EVENT = "event"
+    """Something that began, was strongest and ended there; the value is the strongest one."""
+    WHOLE = "whole"
+    """A summary of all there is: a median, a rate, a share."""
+
+
 class Cue(Record):
     """One measured piece of evidence.
 
@@ -164,8 +175,11 @@ class Cue(Record):
     """What the backend gave, where ``value`` was derived from it: a blendshape before the neutral face's was taken off."""
     text: str | None = None
     track: str | None = None
+    extent: Extent = Extent.MOMENT
     start: Seconds = 0.0
     end: Seconds = 0.0
+    peak: Seconds | None = None
+    """When an event is strongest."""
     confidence: Unit | None = None
     """Of the measurement itself (face confidence for face cues), where the backend gives one."""
     reliable: bool = True
@@ -186,7 +200,52 @@ class Cue(Record):
             raise ValueError("left and right come together")
         if self.end < self.start:
             raise ValueError("a cue ends before it starts")
+        if self.peak is not None and not self.start <= self.peak <= self.end:
+            raise ValueError("a cue is strongest outside of its own time")
         return self
+
+
+class Word(Record):
+    """One word that was said."""
+
+    text: str
+    """As the recogniser wrote it, without spaces around it. Data, never an instruction."""
+    start: Seconds
+    end: Seconds
+    confidence: Unit
+
+
+class Series(Record):
+    """One quantity over time on an even grid: for pictures, and to look up a moment.
+
+    Thinned to a few hundred points whatever the length of the clip: each value stands for the ``step`` seconds that begin at
+    ``start + index * step``.
+    """
+
+    kind: CueKind
+    name: str
+    scale: Scale
+    track: str | None = None
+    start: Seconds = 0.0
+    step: Annotated[float, Field(gt=0)]
+    values: tuple[float | None, ...]
+    """None where nothing was measured, which is not zero. Intensities, energy: the largest of the step; else its median."""
+    source: Source
+
+    def at(self, time: float) -> float | None:
+        """The value at a time in seconds; None outside of the series and where nothing was measured."""
+        index = int((time - self.start) // self.step)
+        return self.values[index] if 0 <= index < len(self.values) else None
+
+
+class Embedding(Record):
+    """A feature vector of a stream."""
+
+    stream: str
+    """``scene`` …"""
+    time: Seconds = 0.0
+    values: tuple[float, ...]
+    source: Source
 
 
 class Missing(Record):
@@ -219,14 +278,44 @@ class Face(Record):
     """In-plane rotation of the face in degrees, clockwise in the image, by which an aligned crop is turned upright."""
 
 
+class Peak(Record):
+    """A moment at which a face is most expressive, by its action units above the person's own baseline."""
+
+    time: Seconds
+    """The apex."""
+    start: Seconds
+    """The onset."""
+    end: Seconds
+    """The offset."""
+    score: Annotated[float, Field(ge=0)]
+    """Weighed sum of the units above their medians (docs/perception.md)."""
+    units: tuple[str, ...] = ()
+    """Codes of the units that make it, most first."""
+    speaking: bool = False
+    """Whether speech was heard at that time: mouth units then count little."""
+    reason: str | None = None
+    """Why this moment, where the face does not move: ``no movement: the clearest face``."""
+
+
 class Track(Record):
     """One person followed through a clip. In a photo a track has exactly one face."""
 
     id: str
     """``p1``, ``p2`` … in order of prominence."""
     faces: tuple[Face, ...] = Field(min_length=1)
+    """In a clip those at ``peaks``, in the same order."""
     prominence: Unit
-    """Share of this person in the sum of all persons' size, centrality and confidence."""
+    """Share of this person in the sum of all persons' size, centrality and confidence, over the clip."""
+    peaks: tuple[Peak, ...] = ()
+    """The main one first; empty in a photo."""
+    start: Seconds = 0.0
+    """When the person is first seen."""
+    end: Seconds = 0.0
+    """When the person is last seen."""
+    frames: int = 1
+    """In how many frames the face was measured."""
+    speaking: Unit | None = None
+    """Share of the speech during which this person's mouth moves as a speaker's does; None where that is not known."""
 
 
 class MediaInfo(Record):
@@ -237,6 +326,12 @@ class MediaInfo(Record):
     height: int | None = None
     duration: Seconds | None = None
     frames: int | None = None
+    rate: float | None = None
+    """Frames a second of a video, in the mean."""
+    sample_rate: int | None = None
+    """Of the sound, in hertz, as it is in the file."""
+    channels: int | None = None
+    """Of the sound."""
     note: str | None = None
     """What was done to the pixels: ``first of 12 frames``, ``rotated by EXIF``, ``reduced from 12000x9000`` …"""
 
@@ -248,6 +343,10 @@ class Observation(Record):
     media: MediaInfo
     tracks: tuple[Track, ...] = ()
     cues: tuple[Cue, ...] = ()
+    words: tuple[Word, ...] = ()
+    """What was said, word by word; only where the recogniser is to be believed."""
+    series: tuple[Series, ...] = ()
+    embeddings: tuple[Embedding, ...] = ()
     missing: tuple[Missing, ...] = ()
     versions: dict[str, str] = {}
     """Versions of emollm and of each backend that ran."""
@@ -258,7 +357,7 @@ class Observation(Record):
             if len(ids) != len(set(ids)):
                 raise ValueError(f"two {kind}s have one id")
         tracks = {track.id for track in self.tracks}
-        named = {cue.track for cue in self.cues} | {gap.track for gap in self.missing}
+        named = {item.track for item in (*self.cues, *self.missing, *self.series)}
         if unknown := sorted(track for track in named - tracks if track is not None):
             raise ValueError(f"track {unknown[0]!r} does not exist")
         return self
@@ -302,6 +401,9 @@ class Claim(Record):
     """Ids of the cues the verdict rests on."""
     reason: str = ""
     """Why, in a few words, for a reader: ``AU12 0.78, needs 0.30``."""
+    start: Seconds | None = None
+    """Of which time it speaks: what the text says, or else the time of its cues; None in a photo."""
+    end: Seconds | None = None
 
 
 class Rationale(Record):

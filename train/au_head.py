@@ -26,6 +26,7 @@ from emollm.facs import BLENDSHAPES
 from emollm.files import replacing
 from emollm.perception.backends import Span
 from emollm.perception.litert import Array
+from emollm.perception.mesh import FACE_POINTS, MESH_FEATURES
 from emollm.perception.mesh_head import BLENDSHAPES_OUT, Head, head_input
 from emollm.perception.shape import mean_shape
 from emollm.train.au_faces import Pairs, ferplus_pairs, photo_pairs
@@ -67,6 +68,8 @@ class Recipe(config.Settings):
     """Share of inputs dropped."""
     features: bool = True
     """Whether the head reads the nets' feature maps beside the points; false only to measure what they bring."""
+    eyes: bool = True
+    """Whether the head reads what the iris net sees; a head without needs one net run a face instead of three."""
     fit: bool = True
     """Whether to train; false prints the table of the weights that are in ``out``."""
     seed: int = 0
@@ -121,6 +124,8 @@ def run(recipe: Recipe) -> None:
             recipe.hold_out,
         )
         mean = mean_shape(np.concatenate([tiles.points[::20], photos.points[::20]]))
+        if not recipe.eyes:
+            mean = mean[:FACE_POINTS]
         train = _join(_split(tiles, mean, recipe), _split(photos, mean, recipe))
         net, centre, scale = fit(train, _split(valid, mean, recipe), recipe)
         save_head(weights, recipe, net, centre, scale, mean, unit_spans(recipe.ferplus, tiles), train.targets.numpy())
@@ -178,9 +183,9 @@ def predict(net: nn.Sequential, centre: Tensor, scale: Tensor, inputs: Tensor) -
 
 
 def _split(pairs: Pairs, mean: Array, recipe: Recipe) -> Split:
-    seen = float(recipe.features)
+    seen, width = float(recipe.features), None if recipe.eyes else MESH_FEATURES
     rows = [
-        head_input(points, features.astype(np.float32) * seen, mean)
+        head_input(points, features[:width].astype(np.float32) * seen, mean)
         for points, features in zip(pairs.points, pairs.features, strict=True)
     ]
     return Split(torch.from_numpy(np.array(rows)), torch.from_numpy(pairs.targets))

@@ -31,6 +31,10 @@ EYE_MARGIN = 2.3
 # Inner tensors of the light mesh net that the action-unit head reads: its trunk (3, 3, 128) before the point and the
 # presence branches part, and the last feature map of the point branch (3, 3, 32).
 MESH_TAPS = (160, 207)
+FACE_POINTS = 468
+"""Points of the mesh net itself; those of the irises follow."""
+MESH_FEATURES = 3 * 3 * (128 + 32)
+"""Length of the mesh net's own part of ``Mesh.features``; what the iris net sees follows."""
 
 
 class Mesh(NamedTuple):

@@ -42,11 +42,11 @@ def head_input(points: Array, features: Array, mean: Array) -> Array:
     """Input (F,) of the head.
 
     Args:
-        points: (478, 3) light mesh in image pixels.
+        points: (478, 3) light mesh in image pixels; its first rows are read, as many as the mean face has.
         features: Of :class:`emollm.perception.mesh.Mesh`.
-        mean: (478, 3) mean face.
+        mean: (478, 3) mean face, or (468, 3) that of a head without irises.
     """
-    aligned = align(points, mean)
+    aligned = align(points[: len(mean)], mean)
     return np.concatenate([(aligned.points - mean).ravel() * _POINT_GAIN, aligned.rotation.ravel(), features])
 
 
@@ -80,7 +80,8 @@ class Head:
             )
 
     def __call__(self, points: Array, features: Array) -> Array:
-        """Blendshapes (52,) in [0, 1] of a light mesh."""
+        """Blendshapes (52,) in [0, 1] of a light mesh; features that the head does not read may follow those it reads."""
+        features = features[: len(self._centre) - self.mean.size - 9]
         x = np.clip((head_input(points, features, self.mean) - self._centre) / self._scale, -6, 6)
         for weight, bias in self._layers[:-1]:
             x = np.maximum(weight @ x + bias, 0)
