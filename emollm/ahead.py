@@ -2,12 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_PATIENCE = 0.2
+"""Seconds after which a wait looks up."""
 
 
 def ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Generator[tuple[T, Callable[[], R]], None, None]:
@@ -32,9 +35,16 @@ def ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Generator
             begun.append((item, pool.submit(work, item)))
             if len(begun) > 2 * workers:
                 first, future = begun.popleft()
-                yield first, future.result
+                yield first, partial(_result, future)
         while begun:
             first, future = begun.popleft()
-            yield first, future.result
+            yield first, partial(_result, future)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(future: Future[R]) -> R:
+    """What the future gives. Python does not see a Ctrl-C that comes just before a wait without end begins."""
+    while not future.done():
+        wait([future], timeout=_PATIENCE)
+    return future.result()

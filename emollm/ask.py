@@ -16,10 +16,11 @@ from emollm.config import Settings
 from emollm.emotions import label_set
 from emollm.errors import DataError
 from emollm.evidence import check_text
-from emollm.facts import PROMPT, canonical, facts, phrases, quoted
+from emollm.facts import PROMPT, canonical, facts, phrases
 from emollm.generate import Generator, PromptTooLong
 from emollm.lexicon import lexicon, marks, sentences
 from emollm.prompts import prompt
+from emollm.quotation import quoted
 from emollm.types import Answer, Claim, CueKind, FollowUp, Message, Observation, Part, TextPart, Verdict
 
 GUARD = "ask/guard"

@@ -1,4 +1,4 @@
-"""The records that reading a text gives: what is asserted of a face, before anything is looked up."""
+"""The records that reading a text gives: what is asserted of a face or a voice, before anything is looked up."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from emollm.facs import Strength
 from emollm.lexicon import Mark, lexicon
+from emollm.moments import WINDOWS, Moment
 from emollm.types import CueKind, Side
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?", re.IGNORECASE)
@@ -31,6 +32,8 @@ class Number(NamedTuple):
     """``AU12``, ``yaw``, ``gaze_pitch`` …"""
     value: float
     side: Side | None = None
+    about: bool = False
+    """Said to be only roughly that."""
 
 
 @dataclass
@@ -64,6 +67,56 @@ class Assertion:
     """Named by a FACS code or name."""
     unread: bool = False
     """A statement on a part of the face, in words that are not known."""
+    change: int = 0
+    """Said to begin or grow (1), or to fade or end (-1)."""
+    moments: list[Moment] = field(default_factory=list)
+    """Times that are said of it; read only where there is a course of time."""
+
+    @property
+    def windows(self) -> list[Moment]:
+        """Those of its times that say where to look."""
+        return [one for one in self.moments if one.when in WINDOWS]
+
+
+class Topic(StrEnum):
+    """What is said of a voice or of words."""
+
+    LEVEL = "level"
+    """Pitch, loudness or rate against the speaker's usual."""
+    MANNER = "manner"
+    """A word for a value of the whole clip, ``monotonous`` …"""
+    VALUE = "value"
+    """Only numbers."""
+    PAUSE = "pause"
+    SILENCE = "silence"
+    """A pause, or no speech at all."""
+    SPEECH = "speech"
+    SOUND = "sound"
+    QUOTE = "quote"
+    POLARITY = "polarity"
+    UNDERSTOOD = "understood"
+    """Whether the words were recognised."""
+    ORDER = "order"
+    """That one thing comes before another."""
+    OTHER = "other"
+    """A statement that nothing measured can decide: a feeling, a timbre, a paraphrase."""
+
+
+@dataclass
+class Heard(Assertion):
+    """One thing a text says of a voice, of speech or of words."""
+
+    topic: Topic = Topic.OTHER
+    quote: str = ""
+    """The words that are said to be said."""
+    sign: int = 0
+    """Of the polarity of words: 1 positive, -1 negative, 0 neutral."""
+    relative: bool = True
+    """Said against the usual ("higher"), not in itself ("high")."""
+    person: bool = False
+    """Said of the person, not only of the sound."""
+    manner: str = ""
+    """The word of :func:`emollm.perception.voice.wording.describe` that is claimed."""
 
 
 def merged(items: list[Assertion]) -> list[Assertion]:

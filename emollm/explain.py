@@ -1,5 +1,6 @@
 """From a clip to an answer with its evidence: observe, reason, verify."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from emollm.config import Settings
@@ -7,6 +8,7 @@ from emollm.emotions import DEFAULT, label_set
 from emollm.perception import observe
 from emollm.perception.settings import PerceptionSettings
 from emollm.reasoner import ReasonerSettings, reason
+from emollm.report.settings import ReportSettings
 from emollm.types import Answer, Clip, Observation
 
 
@@ -19,6 +21,8 @@ class ExplainSettings(Settings):
     """How the clip is measured."""
     reasoner: ReasonerSettings = ReasonerSettings()
     """How the measured cues are weighed and worded."""
+    report: ReportSettings = ReportSettings()
+    """What the pages hold."""
 
 
 class Explanation(NamedTuple):
@@ -28,13 +32,20 @@ class Explanation(NamedTuple):
     answer: Answer
 
 
-def explain(clip: Clip, settings: ExplainSettings | None = None, track: str | None = None) -> Explanation:
+def explain(
+    clip: Clip,
+    settings: ExplainSettings | None = None,
+    track: str | None = None,
+    progress: Callable[[float, float | None], None] | None = None,
+) -> Explanation:
     """Which emotion a clip shows, how strongly, and why; each claim with its verdict.
 
     Args:
-        clip: A photo, or a table of measurements.
+        clip: A photo, a video, a sound recording, or a table of measurements.
         settings: Backends, label set, thresholds; the defaults if not given.
         track: The person to answer for; the most prominent one if not given. The others stand in ``people``.
+        progress: Told now and then how many seconds of a recording are done, and its length where that is known; what it
+            raises ends the work.
 
     Raises:
         MediaError: The clip cannot be read.
@@ -44,5 +55,5 @@ def explain(clip: Clip, settings: ExplainSettings | None = None, track: str | No
     """
     settings = settings or ExplainSettings()
     labels = label_set(settings.labels)
-    observation = observe(clip, settings.perception)
+    observation = observe(clip, settings.perception, progress)
     return Explanation(observation, reason(observation, labels, settings.reasoner, track=track))

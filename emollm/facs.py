@@ -5,14 +5,17 @@ is Ekman & Friesen 1978 and Ekman, Friesen & Hager 2002; wordings are our own an
 Priors are priors: people differ, context matters, and speech imitates AU20, AU25, AU26 and AU28 (docs/evidence.md).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emollm.errors import ConfigError, DataError, unknown_name
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Region(StrEnum):
@@ -170,8 +173,31 @@ def units_from_blendshapes(scores: Mapping[str, float]) -> dict[str, UnitValue]:
     found: dict[str, UnitValue] = {}
     for unit in UNITS.values():
         if unit.code not in ("AU45", "AU46") and unit.shapes and all(name in shapes for name in unit.shapes):
-            found[unit.code] = _unit_value(unit, shapes)
+            found[unit.code] = UnitValue(*_recipe(unit, shapes, max))
     return found
+
+
+class UnitSeries(NamedTuple):
+    """:class:`UnitValue` over time: arrays (T,)."""
+
+    value: "np.ndarray"
+    left: "np.ndarray | None" = None
+    right: "np.ndarray | None" = None
+
+
+def unit_series(scores: "Mapping[str, np.ndarray]") -> dict[str, UnitSeries]:
+    """:func:`units_from_blendshapes` over time, by the same recipe.
+
+    Args:
+        scores: (T,) activations in [0, 1] by ARKit name. A unit whose shapes are not all given is left out.
+    """
+    import numpy as np
+
+    return {
+        unit.code: UnitSeries(*_recipe(unit, scores, np.maximum.reduce))
+        for unit in UNITS.values()
+        if unit.code not in ("AU45", "AU46") and unit.shapes and all(name in scores for name in unit.shapes)
+    }
 
 
 def _activation(name: str, value: float) -> float:
@@ -182,21 +208,18 @@ def _activation(name: str, value: float) -> float:
     return min(max(float(value), 0.0), 1.0)
 
 
-def _unit_value(unit: ActionUnit, shapes: Mapping[str, float]) -> UnitValue:
+def _recipe(unit: ActionUnit, shapes: Mapping[str, Any], largest: Callable[[Sequence[Any]], Any]) -> tuple[Any, ...]:
+    """Value, and left and right of a two-sided unit, for numbers or for arrays."""
     values = [shapes[name] for name in unit.shapes]
     match unit.code:
         case "AU25":
             jaw, close, lower_left, lower_right, upper_left, upper_right = values
-            parted = max(jaw - close, (lower_left + lower_right) / 2, (upper_left + upper_right) / 2)
-            return UnitValue(min(max(parted, 0.0), 1.0))
+            return (largest([jaw - close, (lower_left + lower_right) / 2, (upper_left + upper_right) / 2]),)
         case "AU27":
-            return UnitValue(values[0] if values[0] >= JAW_STRETCH else 0.0)
+            return (values[0] * (values[0] >= JAW_STRETCH),)
         case "AU61" | "AU62" | "AU63" | "AU64":
-            return UnitValue(sum(values) / len(values))
-    if unit.two_sided:
-        left, right = values
-        return UnitValue(max(values), left, right)
-    return UnitValue(max(values))
+            return (sum(values) / len(values),)
+    return (largest(values), *values) if unit.two_sided else (largest(values),)
 
 
 @cache

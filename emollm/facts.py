@@ -8,21 +8,22 @@ and the words of the topics are the prompt ``ask/evidence``.
 import re
 from collections.abc import Iterator, Sequence
 
+from emollm.channels import Channels
+from emollm.clip_facts import PROMPT, channels_of, of_course, of_tone, of_voice, of_words
 from emollm.emotions import label_set
 from emollm.errors import ConfigError
 from emollm.evidence import FAR, LIKELY, STILL, TURNED, Evidence
 from emollm.facs import ABSENT, UNITS, Strength, asymmetric, priors, strength
 from emollm.prompts import prompt
+from emollm.quotation import quoted
 from emollm.types import Answer, Cue, CueKind, Observation, Scale, Side
 from emollm.weighing import is_present
-
-PROMPT = "ask/evidence"
-
-MOST_QUOTED = 300
-"""Characters of a transcript that are quoted."""
+from emollm.wording import seconds
 
 _EYES_TURN = frozenset({"AU61", "AU62", "AU63", "AU64"})
 _GAZE = frozenset({"gaze_yaw", "gaze_pitch"})
+_CHANNELS = frozenset({"course", "voice", "words", "tone"})
+"""Topics that are no cues."""
 _WORD = re.compile(r"[a-z']+")
 
 
@@ -38,15 +39,17 @@ def facts(question: str, answer: Answer, observation: Observation, most: int = 5
     Returns:
         Empty if nothing that bears on it was measured.
     """
-    cues = _measured(observation, answer.track)
-    asked = _topics(question)
+    channels = channels_of(answer, observation)
+    moment = _Moment(channels)
+    asked = [name for name in _topics(question) if name not in _CHANNELS or _has(name, channels)]
     if phrases(prompt(PROMPT).render("gaps")).search(question) and observation.missing_for(answer.track):
         found = [*_missing(asked or None, answer, observation)]
     elif asked:
-        found = [*_of_topic(asked, cues)] or [*_missing(asked, answer, observation)]
+        found = [*_of_topics(asked, moment, channels)] or [*_missing(asked, answer, observation)]
     else:
-        found = [*_of_emotion(named_emotion(question, answer), answer, cues)]
-    return tuple(dict.fromkeys((*_quotations(question, observation, answer), *found)))[:most]
+        found = [*_of_emotion(named_emotion(question, answer), answer, moment)]
+        found += [*_of_clip(channels, len(found), most)]
+    return tuple(dict.fromkeys(found))[:most]
 
 
 def canonical(label: str | None, set_id: str | None) -> str | None:
@@ -72,12 +75,6 @@ def named_emotion(text: str, answer: Answer) -> str | None:
     return None
 
 
-def quoted(text: str, most: int = MOST_QUOTED) -> str:
-    """Foreign words on one line, without quotation marks of their own, cut to a length: they cannot end the quotation."""
-    line = " ".join(text.split()).translate(dict.fromkeys(map(ord, '"“”„«»'), "'"))
-    return line if len(line) <= most else line[: most - 1] + "…"
-
-
 def phrases(block: str) -> re.Pattern[str]:
     """A pattern for any of the phrases in a block's lines; ``*`` stands for the rest of a word."""
     forms = (re.escape(" ".join(line.split())).replace(r"\*", r"\w*") for line in block.splitlines() if line.strip())
@@ -97,16 +94,55 @@ def _topics(question: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _measured(observation: Observation, track: str | None) -> dict[str, Cue]:
-    """The cue that counts for each movement, turn of the head and gaze (as for verdicts), strongest first."""
-    evidence = Evidence(observation.of(track))
-    units = sorted(evidence.units, key=lambda cue: -(cue.value or 0.0))
-    turns = (evidence.best(name) for name in ("yaw", "pitch", "roll", "gaze_yaw", "gaze_pitch"))
-    return {cue.name: cue for cue in (*units, *turns) if cue is not None and cue.name not in _EYES_TURN}
+class _Moment:
+    """What was measured of the face in a photo or at the apex of a clip: the cue that counts for each movement and angle."""
+
+    def __init__(self, channels: Channels) -> None:
+        evidence = Evidence(channels.moment)
+        units = sorted(evidence.units, key=lambda cue: -(cue.value or 0.0))
+        turns = (evidence.best(name) for name in ("yaw", "pitch", "roll", "gaze_yaw", "gaze_pitch"))
+        cues = (cue for cue in (*units, *turns) if cue is not None and cue.name not in _EYES_TURN)
+        self.cues = {cue.name: cue for cue in cues}
+        """By name, strongest first."""
+        self.time = channels.peak.time if channels.peak is not None else None
+        """The apex of a clip."""
+
+    def sentence(self, cue: Cue) -> str | None:
+        """The sentence on a cue, with the time in a clip."""
+        return sentence(cue, self.time)
 
 
-def _of_topic(names: Sequence[str], cues: dict[str, Cue]) -> Iterator[str]:
+def _has(name: str, channels: Channels) -> bool:
+    """Whether a clip has such a channel: what a photo cannot have is not asked of it."""
+    match name:
+        case "course":
+            return channels.peak is not None
+        case "voice":
+            return bool(channels.voice) or channels.is_silent
+        case "tone":
+            return channels.telling is not None and channels.telling.polarity is not None
+    return any(cue.kind is CueKind.WORDS for cue in channels.cues) or channels.is_not_understood
+
+
+def _of_topics(asked: Sequence[str], moment: _Moment, channels: Channels) -> Iterator[str]:
+    """What bears on the topics of a question: the words and the voice first, then the course, then the moment."""
+    names = [name for name in asked if name not in _CHANNELS]
+    if "tone" in asked:
+        yield from of_tone(channels)
+    if "words" in asked:
+        yield from of_words(channels)
+    if "voice" in asked:
+        yield from of_voice(channels)
+        yield from of_words(channels)
+    course = [*of_course(channels, names)] if names or "course" in asked else []
+    if "course" not in asked or not course:
+        yield from _of_topic(names, moment)
+    yield from course
+
+
+def _of_topic(names: Sequence[str], moment: _Moment) -> Iterator[str]:
     """What is seen of these cues, or else what is not."""
+    cues = moment.cues
     shut = is_present(cues.get("AU43"))
     here = [cue for cue in cues.values() if cue.name in names and not (shut and cue.name in _GAZE)]
     seen = [cue for cue in here if _is_seen(cue)]
@@ -117,14 +153,15 @@ def _of_topic(names: Sequence[str], cues: dict[str, Cue]) -> Iterator[str]:
     if shut and not here and _GAZE & {*names}:  # nothing is seen of the gaze of closed eyes
         seen = [cues["AU43"]]
     for cue in seen or absent:
-        if (text := sentence(cue)) is not None:
+        if (text := moment.sentence(cue)) is not None:
             yield text
         elif not cue.reliable:
             yield prompt(PROMPT).render("unsure", stream=UNITS[cue.name].name if cue.name in UNITS else cue.name)
 
 
-def _of_emotion(emotion: str | None, answer: Answer, cues: dict[str, Cue]) -> Iterator[str]:
+def _of_emotion(emotion: str | None, answer: Answer, moment: _Moment) -> Iterator[str]:
     """What the face looks like; what is lacking for the emotion asked after; the strongest movements."""
+    cues = moment.cues
     if not cues:
         return
     label = canonical(answer.label, answer.label_set) or answer.label
@@ -132,13 +169,21 @@ def _of_emotion(emotion: str | None, answer: Answer, cues: dict[str, Cue]) -> It
     yield prompt(PROMPT).render("looks", label=label, other=other)
     if other is not None and other in priors().emotions:
         core = [cues[name] for name in priors().emotions[other].core if name in cues]
-        lacking = (sentence(cue) for cue in core if not _is_seen(cue))
+        lacking = (moment.sentence(cue) for cue in core if not _is_seen(cue))
         yield from [text for text in lacking if text is not None][:1]
     units = [cue for cue in cues.values() if cue.kind is CueKind.ACTION_UNIT]
-    seen = [text for cue in units if _is_seen(cue) and (text := sentence(cue)) is not None]
-    yield from seen[: 2 if other else 4]
+    seen = [text for cue in units if _is_seen(cue) and (text := moment.sentence(cue)) is not None]
+    yield from seen[: 2 if other or moment.time is not None else 4]
     if not seen:
-        yield from [text for name in ("AU12", "AU04") if name in cues and (text := sentence(cues[name])) is not None]
+        known = (cues[name] for name in ("AU12", "AU04") if name in cues)
+        yield from [text for cue in known if (text := moment.sentence(cue)) is not None]
+
+
+def _of_clip(channels: Channels, given: int, most: int) -> Iterator[str]:
+    """What a clip has beside the face, as far as there is room: one sentence on the voice, one on the words, then the course."""
+    heard = [*[*of_voice(channels)][:1], *of_tone(channels)] if channels.voice else []
+    yield from heard[: max(most - given, 0)]
+    yield from [*of_course(channels)][:2]
 
 
 def _missing(names: Sequence[str] | None, answer: Answer, observation: Observation) -> Iterator[str]:
@@ -149,21 +194,19 @@ def _missing(names: Sequence[str] | None, answer: Answer, observation: Observati
             yield prompt(PROMPT).render("unmeasured", stream=stream, reason=quoted(gap.reason, 80))
 
 
-def _quotations(question: str, observation: Observation, answer: Answer) -> Iterator[str]:
-    """Words that were said, where the question is about them."""
-    if phrases(prompt("ask/guard").render("voice")).search(question):
-        for cue in observation.of(answer.track, CueKind.WORDS):
-            yield prompt(PROMPT).render("quotation", words=quoted(cue.text or ""))
-
-
 def _is_seen(cue: Cue) -> bool:
     """Whether something can be said to be there: a movement from slight on, a turn from 10 degrees on."""
     value = abs(cue.value or 0.0)
     return value >= {Scale.INTENSITY: ABSENT, Scale.PROBABILITY: LIKELY}.get(cue.scale, TURNED)
 
 
-def sentence(cue: Cue) -> str | None:
-    """One sentence on a movement, a turn of the head or the gaze; None where nothing can be said for certain."""
+def sentence(cue: Cue, time: float | None = None) -> str | None:
+    """One sentence on a movement, a turn of the head or the gaze; None where nothing can be said for certain.
+
+    Args:
+        cue: What was measured.
+        time: When in a clip, in seconds; None in a photo.
+    """
     band = _band(cue)
     wording = prompt(PROMPT)
     if band is None or cue.name not in wording.blocks:
@@ -172,7 +215,7 @@ def sentence(cue: Cue) -> str | None:
     side = None
     if band != Strength.ABSENT and asymmetric(cue.left, cue.right):
         side = Side.LEFT if (cue.left or 0.0) > (cue.right or 0.0) else Side.RIGHT
-    return wording.render("sided", sentence=text, side=side)
+    return wording.render("sided", sentence=text, side=side, time=seconds(time) if time is not None else "")
 
 
 def _band(cue: Cue) -> str | None:

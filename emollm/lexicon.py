@@ -47,6 +47,9 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
 
 def whole(text: str, start: int, end: int) -> str:
     """A piece of a text without half a pair of brackets or quotation marks: the other half is taken in, or this one left out."""
+    piece = text[start:end]
+    if not any(sign in piece for sign in '()"“”[]'):
+        return piece.strip() or piece
     first, last = next(((a, b) for a, b in sentences(text) if a <= start and end <= b), (start, end))
     for left, right in (("(", ")"), ('"', '"'), ("“", "”"), ("[", "]")):
         piece = text[start:end]
@@ -95,16 +98,26 @@ def readings(units: list[str]) -> Readings:
     return Readings(names, units[0].startswith("-"), marked.get("*", ""), marked.get("!", ""))
 
 
-def _expand(phrase: str) -> Iterator[tuple[str, ...]]:
+def expanded(phrase: str) -> Iterator[tuple[str, ...]]:
+    """The words of each form of a phrase."""
     pieces = re.split(r"\{([^}]*)\}", phrase)
     choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
     for choice in itertools.product(*choices):
         yield tuple("".join(choice).replace("-", " ").split())
 
 
-@cache
-def _phrases() -> dict[str, list[tuple[tuple[str, ...], str, str]]]:
-    """First word -> (words, kind, id), longest first."""
+def _rows_of_the_voice() -> list[tuple[str, str, list[str]]]:
+    """Kind, id and phrases of what is said of a voice."""
+    data = lexicon()
+    rows = [(kind, key, phrases) for kind, entries in data["voice"].items() for key, phrases in entries.items()]
+    rows += [("part", key, phrases) for key, phrases in data["parts"].items() if key != "gaze"]
+    rows += [("negation", key, phrases) for key, phrases in data["negations"].items()]
+    rows += [("strength", key, phrases) for key, phrases in data["strengths"].items()]
+    return rows + [(kind, kind, data[kind]) for kind in ("generic", "hard", "soft")]
+
+
+def _rows_of_the_face() -> list[tuple[str, str, list[str]]]:
+    """Kind, id and phrases of what is said of a face."""
     data = lexicon()
     rows: list[tuple[str, str, list[str]]] = []
     for kind in (
@@ -122,23 +135,29 @@ def _phrases() -> dict[str, list[tuple[tuple[str, ...], str, str]]]:
     for kind in ("generic", "compare", "only", "than", "hard", "soft", "probability", "features"):
         rows.append((kind, kind, data[kind]))
     rows += [("noun", str(index), row["phrases"]) for index, row in enumerate(data["nouns"])]
-    rows += [("name", unit.code, [unit.name]) for unit in UNITS.values() if unit.code < "AU5"]
+    return rows + [("name", unit.code, [unit.name]) for unit in UNITS.values() if unit.code < "AU5"]
+
+
+@cache
+def _phrases(voice: bool) -> dict[str, list[tuple[tuple[str, ...], str, str]]]:
+    """First word -> (words, kind, id), longest first."""
     table: dict[str, list[tuple[tuple[str, ...], str, str]]] = {}
-    for kind, key, phrases in rows:
+    for kind, key, phrases in _rows_of_the_voice() if voice else _rows_of_the_face():
         for phrase in phrases:
-            for words in _expand(phrase):
+            for words in expanded(phrase):
                 table.setdefault(words[0], []).append((words, kind, key))
     for entries in table.values():
         entries.sort(key=lambda entry: -len(entry[0]))
     return table
 
 
-def marks(text: str, start: int, end: int) -> Iterator[Mark]:
+def marks(text: str, start: int, end: int, *, voice: bool = False) -> Iterator[Mark]:
+    """The known phrases of a sentence, in order: those about a face, or those about a voice and words."""
     tokens = [
         (match.group().lower().replace("’", "'"), match.start(), match.end())
         for match in _TOKEN.finditer(text, start, end)
     ]
-    table, index = _phrases(), 0
+    table, index = _phrases(voice), 0
     words = [token[0] for token in tokens]
     while index < len(tokens):
         word, first, last = tokens[index]

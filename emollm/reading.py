@@ -27,13 +27,15 @@ _POSE_MOVES = {"turn", "tilt", "bow", "rear", "up", "down", "direct", "away", "a
 
 
 def assertions(text: str) -> list[Assertion]:
-    """All assertions of a text, in order."""
-    found: list[Assertion] = []
-    for start, end in sentences(text):
-        known = list(marks(text, start, end))
-        read = _Reader(text, known).read()
-        found += sorted([*read, *unread(text, start, end, known, read)], key=lambda item: (item.start, item.end))
-    return found
+    """All assertions of a text on a face, in order, without their times: those of a photo."""
+    return [item for start, end in sentences(text) for item in read(text, start, end)]
+
+
+def read(text: str, start: int, end: int) -> list[Assertion]:
+    """The assertions of one sentence on a face, in order."""
+    known = list(marks(text, start, end))
+    found = _Reader(text, known).read()
+    return sorted([*found, *unread(text, start, end, known, found)], key=lambda item: (item.start, item.end))
 
 
 # ---- marks to assertions --------------------------------------------------------------------------------------------

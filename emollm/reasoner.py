@@ -8,13 +8,15 @@ follow ExpLLM (Lan et al. 2024). An answer describes an expression; it says noth
 from collections.abc import Iterator
 
 import emollm
+from emollm.channels import Channels
 from emollm.emotions import LabelSet
 from emollm.errors import DataError, unknown_name
 from emollm.evidence import Evidence, check
 from emollm.prompts import prompt
-from emollm.rationale import Decision, Doubt, Writer
-from emollm.types import Answer, AnswerProvenance, Observation, RankedLabel, Rationale, Track
+from emollm.rationale import Writer
+from emollm.types import Answer, AnswerProvenance, Observation, RankedLabel, Track
 from emollm.weighing import ReasonerSettings, Weighing, weigh
+from emollm.weight_text import Decision, Doubt
 
 __all__ = ["ReasonerSettings", "reason"]
 
@@ -45,7 +47,7 @@ def reason(
     if track is not None and track not in ids:
         raise DataError(f"{observation.id}: {unknown_name('track', track, ids)}")
     if not ids:
-        return _answer(observation, None, labels, settings) if observation.cues else _no_face(observation, labels)
+        return _answer(observation, None, labels, settings)
     chosen = track or ids[0]
     people = {person.id: person for person in observation.tracks}
     answers = {id: _answer(observation, people[id], labels, settings) for id in ids}
@@ -53,27 +55,16 @@ def reason(
     return answers[chosen].model_copy(update={"people": others})
 
 
-def _no_face(observation: Observation, labels: LabelSet) -> Answer:
-    rationale = Rationale(observations="", interpretation="", conclusion=prompt("reasoner/rationale").render("no_face"))
-    return Answer(
-        id=observation.id,
-        status="abstained",
-        label_set=labels.id,
-        rationale=rationale,
-        missing=observation.missing,
-        text=rationale.conclusion,
-        provenance=_provenance(observation, None),
-    )
-
-
 def _answer(observation: Observation, person: Track | None, labels: LabelSet, settings: ReasonerSettings) -> Answer:
-    """The answer for one person, or for cues without a place: a table of measurements need not say where the face is."""
+    """The answer for one person, or for cues without a place: a voice, or a table that does not say where the face is."""
     track = person.id if person is not None else None
-    evidence = Evidence(observation.of(track))
+    channels = Channels(observation, person, settings)
+    evidence = Evidence(channels.moment)
     doubts = _doubts(person, evidence, settings)
-    weighing = weigh(evidence, labels, (1 - settings.doubt) ** len(doubts), settings)
-    decision = _decide(weighing, settings)
-    rationale = Writer(evidence, weighing, decision, doubts, settings).rationale()
+    speaking = channels.peak is not None and channels.peak.speaking and channels.speaks
+    weighing = weigh(evidence, labels, (1 - settings.doubt) ** len(doubts), settings, speaking)
+    decision = _decide(weighing, settings) if channels.has_face else _NO_FACE
+    rationale = Writer(channels, labels, weighing, decision, doubts).rationale()
     answered = decision.outcome.startswith("answered")
     return Answer(
         id=observation.id,
@@ -91,6 +82,9 @@ def _answer(observation: Observation, person: Track | None, labels: LabelSet, se
         ),
         provenance=_provenance(observation, track),
     )
+
+
+_NO_FACE = Decision("no_face", "", "", None)
 
 
 def _ranked(weighing: Weighing) -> Iterator[RankedLabel]:
@@ -138,10 +132,10 @@ def _decide(weighing: Weighing, settings: ReasonerSettings) -> Decision:
 
 def _provenance(observation: Observation, track: str | None) -> AnswerProvenance:
     cues = observation.of(track) if track is not None else observation.cues
-    units = prompt("reasoner/units")
+    others = [prompt(id) for id in ("reasoner/units", "reasoner/clip")]
     return AnswerProvenance(
         model=f"reasoner@{emollm.__version__}",
         prompt=prompt("reasoner/rationale").ref,
         cues=tuple(sorted({str(cue.source) for cue in cues})),
-        versions={**observation.versions, units.id: str(units.version)},
+        versions={**observation.versions, **{other.id: str(other.version) for other in others}},
     )

@@ -66,6 +66,8 @@ class Table(Record):
     """Name in the table of readers: ``openface2``, ``pyfeat``, ``libreface`` …"""
     scale: float | None = None
     """Largest raw value of the intensity columns, where the tool's releases disagree (LibreFace: 1 or 5)."""
+    fps: Annotated[float, Field(gt=0)] | None = None
+    """Frames a second of the video that was measured, where the table numbers its frames and has no times (py-feat)."""
 
 
 class Clip(Record):
@@ -357,7 +359,8 @@ class Observation(Record):
             if len(ids) != len(set(ids)):
                 raise ValueError(f"two {kind}s have one id")
         tracks = {track.id for track in self.tracks}
-        named = {item.track for item in (*self.cues, *self.missing, *self.series)}
+        named = {cue.track for cue in self.cues} | {gap.track for gap in self.missing}
+        named |= {series.track for series in self.series}
         if unknown := sorted(track for track in named - tracks if track is not None):
             raise ValueError(f"track {unknown[0]!r} does not exist")
         return self

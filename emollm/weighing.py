@@ -10,15 +10,16 @@ count only in proportion to the most present other unit of the core: talking mov
 full presence; a unit that was not measured, or reads low where the backend under-reports it, counts there with a part of
 its weight (``unknown``): it is neither absent nor free. Neutral is the lack of movement. A label without a prototype has
 score 0. Core 1, variant 1/2 and the contradictions follow docs/evidence.md; none of the constants was fitted by a search.
+
+While the person speaks, a unit that speech moves counts with the part of its strength that ``facs.yaml`` gives it (half for
+AU10, 12, 14 and 15, a tenth for the rest of the mouth); the other part is treated as unmeasured.
 """
 
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
 from pydantic import Field
 
+from emollm.assumptions import contradictions
 from emollm.config import Settings
 from emollm.emotions import LabelSet
 from emollm.evidence import LIKELY, Evidence
@@ -67,6 +68,29 @@ class ReasonerSettings(Settings):
     """Head turn, nod or tilt from which it is told."""
     gaze_degrees: float = 10.0
     """Gaze angle from which it is told."""
+    max_events: int = Field(default=4, ge=0)
+    """Most movements of a clip whose course is told: the strongest ones, in the order of time."""
+    max_turns: int = Field(default=2, ge=0)
+    """Most turns of the head or the gaze in a clip that are told."""
+    max_departures: int = Field(default=3, ge=0)
+    """Most phrases that are told of because the voice is higher, louder, faster … there than usual."""
+    max_pauses: int = Field(default=2, ge=0)
+    """Most pauses of the voice that are told, the longest ones."""
+    max_quoted: int = Field(default=20, ge=1)
+    """Most words that are quoted of what was said."""
+    long_pause: float = Field(default=0.5, ge=0)
+    """Length in seconds from which a pause is told."""
+    rare_blinks: float = 0.05
+    """Blinks a second at and below which their rate is told: 3 a minute, fewer than in reading (Bentivoglio et al. 1997)."""
+    many_blinks: float = 0.65
+    """Blinks a second from which their rate is told: 39 a minute, half as many again as in conversation (the same)."""
+    blink_seconds: float = 10.0
+    """Shorter than this a clip has no blink rate worth telling."""
+    listener: Unit = 0.2
+    """Share of the speech below which a person whose mouth moves with it is no speaker: speech then explains none of their
+    movements."""
+    clear_polarity: Unit = 0.3
+    """Polarity of words, up or down, from which they are compared with the face."""
     seed: int = 0
     """Chooses among wordings, together with what was measured."""
 
@@ -111,6 +135,8 @@ class Weighing:
     """Expression cues by label."""
     empty: bool = False
     """Nothing was measured, or nothing that was measured speaks for any label."""
+    speaking: bool = False
+    """Whether speech was heard while the units were measured."""
 
     @property
     def ranked(self) -> list[tuple[str, float]]:
@@ -127,42 +153,29 @@ class Weighing:
         return (1 - settings.expression_weight) * own + settings.expression_weight * seen
 
 
-@cache
-def contradictions() -> dict[str, tuple[str, ...]]:
-    """Units that pull against an expression, by emotion (``reasoner.yaml``; ours, see there)."""
-    return {emotion: tuple(units) for emotion, units in _table()["contradictions"].items()}
-
-
-@cache
-def opposed() -> tuple[tuple[str, str], ...]:
-    """Pairs of units that move one part of the face in opposite ways (``reasoner.yaml``; ours, see there)."""
-    return tuple((first, second) for first, second in _table()["opposed"])
-
-
-@cache
-def _table() -> dict[str, Any]:
-    import yaml
-
-    values: dict[str, Any] = yaml.safe_load(files("emollm").joinpath("reasoner.yaml").read_text(encoding="utf-8"))
-    return values
-
-
-def presence(cue: Cue | None) -> float:
-    """How far a movement is there, 0 to 1."""
+def presence(cue: Cue | None, speaking: bool = False) -> float:
+    """How far a movement is there, 0 to 1; while the person speaks, as far as speech does not explain it."""
     if cue is None or cue.value is None:
         return 0.0
     low, high = (0.25, 0.75) if cue.scale is Scale.PROBABILITY else (ABSENT, 0.5)
-    return min(max((cue.value - low) / (high - low), 0.0), 1.0)
+    return min(max((cue.value * told_by_face(cue.name, speaking) - low) / (high - low), 0.0), 1.0)
 
 
-def is_present(cue: Cue | None) -> bool:
-    """Whether a movement counts as present: intensity from .3, probability from .5."""
+def told_by_face(unit: str, speaking: bool) -> float:
+    """The part of a unit's strength that counts as expression: less than 1 where the person speaks and speech moves it."""
+    return UNITS[unit].speech_weight if speaking and unit in UNITS and UNITS[unit].moved_by_speech else 1.0
+
+
+def is_present(cue: Cue | None, speaking: bool = False) -> bool:
+    """Whether a movement counts as present: intensity from .3, probability from .5, in the part that speech leaves to it."""
     if cue is None or cue.value is None:
         return False
-    return cue.value >= (LIKELY if cue.scale is Scale.PROBABILITY else PRESENT)
+    return cue.value * told_by_face(cue.name, speaking) >= (LIKELY if cue.scale is Scale.PROBABILITY else PRESENT)
 
 
-def weigh(evidence: Evidence, labels: LabelSet, certainty: float, settings: ReasonerSettings) -> Weighing:
+def weigh(
+    evidence: Evidence, labels: LabelSet, certainty: float, settings: ReasonerSettings, speaking: bool = False
+) -> Weighing:
     """Scores of all labels of a set.
 
     Args:
@@ -170,14 +183,15 @@ def weigh(evidence: Evidence, labels: LabelSet, certainty: float, settings: Reas
         labels: The label set; a label finds its prior by its word, a listed form of it, or its canonical word.
         certainty: 1 for a good view of the face; less moves the scores towards an even spread.
         settings: Constants and prior tables.
+        speaking: Whether speech was heard at the time of the cues.
     """
     matches = {}
     for label in labels.labels:
         known = _prototype(label, labels, settings)
         if known is not None:
-            matches[label] = _match(label, *known, evidence, settings)
+            matches[label] = _match(label, *known, evidence, settings, speaking)
     neutral = next((label for label in labels.labels if labels.canonical(label) == "neutral"), None)
-    still, movement = _stillness(evidence)
+    still, movement = _stillness(evidence, speaking)
     expressions = {label: cue for label in labels.labels if (cue := _expression(label, labels, evidence)) is not None}
     weights = {label: max(match.support, 0.0) ** settings.sharpness for label, match in matches.items()}
     if neutral is not None:
@@ -195,7 +209,7 @@ def weigh(evidence: Evidence, labels: LabelSet, certainty: float, settings: Reas
     total = sum(scores.values())
     scores = {label: score / total for label, score in scores.items()}
     unknown = tuple(label for label in labels.labels if label not in weights and label not in expressions)
-    return Weighing(scores, matches, neutral, still, movement, unknown, expressions, empty)
+    return Weighing(scores, matches, neutral, still, movement, unknown, expressions, empty, speaking)
 
 
 def _normalised(weights: dict[str, float]) -> dict[str, float]:
@@ -226,20 +240,21 @@ def _match(
     nearly: bool,
     evidence: Evidence,
     settings: ReasonerSettings,
+    speaking: bool,
 ) -> Match:
     weights = {**dict.fromkeys(prototype.variants, 0.5), **dict.fromkeys(prototype.core, 1.0)}
     total = norm = 0.0
-    here_of = _counted(prototype, evidence)
+    here_of = _counted(prototype, evidence, speaking)
     for unit, weight in weights.items():
         cue, here = evidence.best(unit), here_of[unit]
         total += weight * here
-        known = cue is not None and cue.reliable
-        norm += weight * (1.0 if known else settings.unknown + (1 - settings.unknown) * here)
+        known = told_by_face(unit, speaking) if cue is not None and cue.reliable else here
+        norm += weight * (settings.unknown + (1 - settings.unknown) * max(known, here))
     support = total / norm if any(evidence.best(unit) for unit in prototype.core) else 0.0
     if prototype.one_sided:
         support *= _one_sidedness(prototype, evidence, settings.unknown)
-    against = tuple(unit for unit in contradictions().get(emotion, ()) if presence(evidence.best(unit)) > 0)
-    support -= settings.contradiction * sum(presence(evidence.best(unit)) for unit in against)
+    against = tuple(unit for unit in contradictions().get(emotion, ()) if presence(evidence.best(unit), speaking) > 0)
+    support -= settings.contradiction * sum(presence(evidence.best(unit), speaking) for unit in against)
     there = [cue for unit in weights if (cue := evidence.best(unit)) is not None and here_of[unit] > 0]
     there.sort(key=lambda cue: (-(cue.value or 0.0), cue.name))
     strong = [cue for cue in there if cue.scale is Scale.INTENSITY]
@@ -249,9 +264,9 @@ def _match(
     return Match(label, emotion, prior, prototype, min(max(support, 0.0), 1.0), present, against, intensity, nearly)
 
 
-def _counted(prototype: Prototype, evidence: Evidence) -> dict[str, float]:
+def _counted(prototype: Prototype, evidence: Evidence, speaking: bool) -> dict[str, float]:
     """Presence of each unit as far as it counts: an open mouth counts only beside another unit of the core."""
-    here = {unit: presence(evidence.best(unit)) for unit in prototype.units}
+    here = {unit: presence(evidence.best(unit), speaking) for unit in prototype.units}
     others = max((here[unit] for unit in prototype.core if unit not in MOUTH_OPENING), default=0.0)
     return {unit: value * others if unit in MOUTH_OPENING else value for unit, value in here.items()}
 
@@ -275,11 +290,12 @@ def expressive(unit: str) -> bool:
     return unit in UNITS and unit not in NOT_EXPRESSIVE and UNITS[unit].region is not Region.HEAD
 
 
-def _stillness(evidence: Evidence) -> tuple[float, float]:
+def _stillness(evidence: Evidence, speaking: bool) -> tuple[float, float]:
     """Support of neutral, and the largest intensity of an expressive unit.
 
     1 while no expressive unit passes .1, 0 once one is present (.3); an open mouth alone takes half. With less than half
-    of the units that the default priors list measured, a still face is only partly known and the support shrinks.
+    of the units that the default priors list measured, a still face is only partly known and the support shrinks. While the
+    person speaks only the part of a mouth's movement counts that speech does not explain.
     """
     cues = [cue for unit in UNITS if expressive(unit) and (cue := evidence.best(unit)) is not None]
     if not cues:
@@ -287,7 +303,8 @@ def _stillness(evidence: Evidence) -> tuple[float, float]:
 
     def moved(cue: Cue) -> float:
         low, high = (0.25, LIKELY) if cue.scale is Scale.PROBABILITY else (ABSENT, PRESENT)
-        return min(max(((cue.value or 0.0) - low) / (high - low), 0.0), 1.0)
+        value = (cue.value or 0.0) * told_by_face(cue.name, speaking)
+        return min(max((value - low) / (high - low), 0.0), 1.0)
 
     face = max((moved(cue) for cue in cues if cue.name not in MOUTH_OPENING), default=0.0)
     mouth = max((moved(cue) for cue in cues if cue.name in MOUTH_OPENING), default=0.0)

@@ -1,14 +1,13 @@
-"""The speed of emollm beside MediaPipe's Python FaceMesh, in one run on one machine.
+"""The speed of emollm beside MediaPipe's Python FaceMesh, in one run on one machine: photos here, clips in ``bench_video``.
 
 Both read the same files, one after the other, each in a long-lived process of its own; rounds alternate, the order turns
-round by round, and the first round is not counted. ``docs/bench.md`` says what is compared, and holds the last result.
+round by round, and the first round is not counted. ``docs/bench.md`` says what is compared, and holds the last results.
 
     python -m emollm.eval.bench            (what `make bench` runs)
 """
 
 import json
 import os
-import platform
 import shlex
 import sys
 from collections.abc import Sequence
@@ -22,7 +21,8 @@ import click
 
 from emollm import assets
 from emollm.errors import EmollmError, MediaError
-from emollm.eval import bench_images, bench_rivals
+from emollm.eval import bench_images, bench_rivals, bench_video
+from emollm.eval.bench_machine import is_busy, machine, plain, told_versions
 from emollm.eval.bench_start import Start, measure_start, start_table
 from emollm.eval.bench_table import Row, cost_table, put, ratio_table, speed_table
 from emollm.files import replacing
@@ -60,22 +60,41 @@ class Result(NamedTuple):
     "--section",
     help="Markers to use. With --images: keep the result on the page under this name; else it is only printed.",
 )
+@click.option("--only", type=click.Choice(["photos", "clips"]), help="Measure only these; photos of your own imply it.")
 @click.option("--dry", is_flag=True, help="Print the result and leave the page as it is.")
 @click.option("--json", "record", type=click.Path(path_type=Path), help="File for every timing, as JSON.")
 def command(
-    images: Path | None, rounds: int, threads: int, page: Path, section: str | None, dry: bool, record: Path | None
+    images: Path | None,
+    rounds: int,
+    threads: int,
+    page: Path,
+    section: str | None,
+    only: str | None,
+    dry: bool,
+    record: Path | None,
 ) -> None:
     """Measures speed beside MediaPipe and writes the tables into docs/bench.md."""
-    paths = readable(images) if images else bench_images.make(_BUILD / "images", bench_images.plan())
-    result = run(paths, rounds, threads, with_start=images is None)
-    text = as_text(result, paths, rounds, threads, own=images is not None)
-    click.echo(text)
+    everything: dict[str, Any] = {}
+    if only != "clips" or images:
+        paths = readable(images) if images else bench_images.make(_BUILD / "images", bench_images.plan())
+        result = run(paths, rounds, threads, with_start=images is None)
+        everything |= as_json(result, paths)
+        section = section or (None if images else "recipe")
+        _deliver(as_text(result, paths, rounds, threads, own=images is not None), page, None if dry else section)
+    if only != "photos" and not images:
+        plan = bench_video.Plan(rounds, threads)
+        clips = bench_video.run(assets.path(bench_video.CLIP), plan, _BUILD)
+        everything["clips"] = bench_video.as_json(clips)
+        _deliver(bench_video.as_text(clips, plan, str(date.today())), page, None if dry else "clips")
     if record:
         with replacing(record, "w") as file:
-            json.dump(as_json(result, paths), file)
-    if section is None and images is None:
-        section = "recipe"
-    if section and not dry:
+            json.dump(everything, file)
+
+
+def _deliver(text: str, page: Path, section: str | None) -> None:
+    """Prints a result, and keeps it on the page where it has a section."""
+    click.echo(text)
+    if section:
         put(page, section, text)
 
 
@@ -150,9 +169,9 @@ def as_text(result: Result, paths: Sequence[Path], rounds: int, threads: int, *,
         f"`{command}`, {date.today()}: {what}, {rounds} rounds after one that is not counted. {machine()}; load average "
         f"{result.load:.1f} in the minute before. Ours: {threads} {'thread' if threads == 1 else 'threads'} a model "
         "(`threads`); MediaPipe: its default. Figures are the median of the rounds, in brackets the lowest and the highest.",
-        "Versions: " + "; ".join(_versions(name, of) for name, of in result.versions.items()) + ".",
-        *(["The machine was busy with other work: what counts here is the ratios."] if _busy(result.load) else []),
-        *(f"Not there: {name}: {_plain(why)}." for name, why in result.absent.items()),
+        told_versions(result.versions),
+        *(["The machine was busy with other work: what counts here is the ratios."] if is_busy(result.load) else []),
+        *(f"Not there: {name}: {plain(why)}." for name, why in result.absent.items()),
         speed_table(result.rows),
         ratio_table(result.rows, rival),
         cost_table(result.rows),
@@ -176,28 +195,6 @@ def as_json(result: Result, paths: Sequence[Path]) -> dict[str, Any]:
             for row in result.rows
         ],
     }
-
-
-def machine() -> str:
-    """Processor, cores this process may use, and Python, in a few words."""
-    model = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").is_file():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
-    return f"{model}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
-
-
-def _busy(load: float) -> bool:
-    """Whether other work took more than a quarter of the machine before the first round."""
-    return load > len(os.sched_getaffinity(0)) / 4
-
-
-def _versions(name: str, of: dict[str, str]) -> str:
-    return f"{name}: {', '.join(f'{library} {version}' for library, version in of.items())}"
-
-
-def _plain(why: str) -> str:
-    return why.replace(str(Path.home()), "~").splitlines()[0].rstrip(".")
 
 
 def main() -> None:

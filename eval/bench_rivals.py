@@ -1,13 +1,16 @@
 """Who runs in the bench: one long-lived process a contestant, and MediaPipe's own environment.
 
-A contestant says one line of JSON when it is ready (``versions``, or ``error``), then answers each line of JSON with
-paths by one line: ``pictures`` (a list of [seconds to decode, seconds to measure, faces found]), ``cpu`` (processor
-seconds a second), ``peak`` (KiB).
+A contestant says one line of JSON when it is ready (``versions``, or ``error``), then answers each line of JSON by one
+line. A list of paths of pictures: ``pictures`` (a list of [seconds to decode, seconds to measure, faces found]), ``cpu``
+(processor seconds a second), ``peak`` (KiB). The path of a recording: see :mod:`emollm.eval.bench_video`.
 """
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -47,18 +50,24 @@ class Contestant:
         name: For the table.
         command: What to run.
         log: Where its standard error goes.
+        cores: Processor cores it may use; all that this process may use if not given.
 
     Raises:
         EmollmError: It ends instead of getting ready; the last line of its log says why.
     """
 
-    def __init__(self, name: str, command: list[str], log: Path) -> None:
+    def __init__(self, name: str, command: list[str], log: Path, cores: Collection[int] | None = None) -> None:
         self.name = name
         self._log = log
         began = perf_counter()
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8"
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
+                preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
             )
         hello = self._hear()
         self.start = perf_counter() - began
@@ -69,11 +78,20 @@ class Contestant:
 
     def run(self, paths: list[Path]) -> Round:
         """Measures all pictures once."""
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps([str(path) for path in paths]) + "\n")
-        self._process.stdin.flush()
-        said = self._hear()
+        said = self.ask([str(path) for path in paths])
         return Round(tuple(Timing(*item) for item in said["pictures"]), said["cpu"], said["peak"])
+
+    def ask(self, question: object) -> dict[str, Any]:
+        """The answer to a line of JSON.
+
+        Raises:
+            EmollmError: It ends instead of answering.
+        """
+        assert self._process.stdin
+        with suppress(BrokenPipeError):  # what it says instead of an answer tells why
+            self._process.stdin.write(json.dumps(question) + "\n")
+            self._process.stdin.flush()
+        return self._hear()
 
     def _hear(self) -> dict[str, Any]:
         assert self._process.stdout
@@ -99,7 +117,8 @@ class Contestant:
     def _end(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe
-            pipe.close()
+            with suppress(BrokenPipeError):
+                pipe.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

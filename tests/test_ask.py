@@ -8,9 +8,10 @@ from emollm.ask import AskSettings, ask, claims, messages
 from emollm.errors import DataError
 from emollm.evidence import check_text
 from emollm.facs import UNITS
-from emollm.facts import facts, quoted, sentence
+from emollm.facts import facts, sentence
 from emollm.generate import PromptTooLong, open_generator
 from emollm.prompts import prompt
+from emollm.quotation import quoted
 from emollm.types import (
     Answer,
     AnswerProvenance,
@@ -296,7 +297,7 @@ def test_every_unit_of_the_topics_exists() -> None:
     for line in prompt("ask/evidence").render("topics").splitlines():
         names = line.partition(":")[2].split()
         assert names
-        assert all(name in UNITS or name in (*DEGREES, "roll") for name in names)
+        assert all(name in UNITS or name in (*DEGREES, "roll", "course", "voice", "words", "tone") for name in names)
 
 
 def test_a_question_about_gaps_is_answered_by_them() -> None:

@@ -568,14 +568,14 @@ def test_the_text_is_stable_and_the_seed_varies_it() -> None:
 def test_provenance_names_the_prompt_and_the_backends() -> None:
     answer = reason(face(), BASIC)
     assert answer.provenance.model.startswith("reasoner@")
-    assert answer.provenance.prompt == "reasoner/rationale@3"
+    assert answer.provenance.prompt == "reasoner/rationale@4"
     assert answer.provenance.cues == ("mesh-head@1",)
     assert Answer.from_json(answer.to_json()) == answer
 
 
 def test_no_wording_speaks_of_gender_or_of_who_a_person_is() -> None:
     words = {"he", "she", "his", "her", "him", "man", "woman", "boy", "girl", "male", "female", "young", "old", "race"}
-    for id in ("reasoner/rationale", "reasoner/units"):
+    for id in ("reasoner/rationale", "reasoner/units", "reasoner/clip"):
         for text in prompt(id).blocks.values():
             assert not words & set(re.findall(r"[a-z]+", text.lower()))
 

@@ -101,7 +101,9 @@ def units_of(shapes: Array) -> dict[str, Array]:
 
 def _gaze(head: Head, pairs: Pairs) -> Array:
     """Degrees (n, 2) of yaw and pitch, as measured on the light mesh."""
-    return np.array([gaze_of(points, align(points, head.mean).rotation) for points in pairs.points], np.float32)
+    return np.array(
+        [gaze_of(points, align(points[: len(head.mean)], head.mean).rotation) for points in pairs.points], np.float32
+    )
 
 
 def _eye_look(units: dict[str, Array]) -> Array:

@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -30,7 +30,9 @@ from pydantic import BaseModel
 from emollm import __version__
 from emollm.ahead import ahead
 from emollm.cli import DONE, NOTHING_DONE, SOME_REJECTED, Stopped, say, told
+from emollm.cli.interrupts import Interrupts
 from emollm.cli.journal import Journal, Stamp, stamp_of
+from emollm.cli.meter import Meter, Watch
 from emollm.errors import DataError, EmollmError, MediaError
 from emollm.files import replacing
 from emollm.types import Record
@@ -39,9 +41,6 @@ R = TypeVar("R", bound=Record)
 
 REJECTS = "rejects.jsonl"
 """Beside ``out``: one object a rejected clip, with ``out``, ``id``, ``error`` and ``reason``."""
-
-_REPORT_EVERY = 20.0
-"""Seconds between two lines of progress where no bar is drawn."""
 
 
 # ---- which clips ----------------------------------------------------------------------------------------------------
@@ -163,7 +162,9 @@ class Batch(Generic[R]):
     _unlisted: bool = field(init=False, default=False)
     """Whether the rejects could not be written."""
     _journal: Journal | None = field(init=False, default=None)
-    _meter: "_Meter" = field(init=False)
+    _meter: Meter = field(init=False)
+    _interrupts: Interrupts = field(init=False)
+    _recording: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     @property
     def exit_code(self) -> int:
@@ -180,13 +181,17 @@ class Batch(Generic[R]):
             for note in self._journal.notes:
                 say(note)
         wanted = sys.stderr.isatty() and len(self.paths) > 1 if self.progress is None else self.progress
-        self._meter = _Meter(len(self.paths), wanted)
+        self._meter = Meter(len(self.paths), wanted)
+        self._interrupts = Interrupts(self._meter.stop, lambda: self.workers > 1 or self._recording.locked())
+        self._interrupts.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._meter.stop()
         self._meter.close()
+        self._interrupts.__exit__(kind, error, trace)
         if self._journal is not None:
             try:
                 if error is not None and self.rejects:
@@ -199,8 +204,9 @@ class Batch(Generic[R]):
     def __iter__(self) -> Iterator[R]:
         delivered: list[str] = []
         jobs = ((path, self._take_over(clip_id(path), path)) for path in self.paths)
-        with closing(ahead(self._make, jobs, self.workers)) as results:
+        with closing(ahead(self._make, jobs, self.workers)) as results, self._stopping():
             for (path, earlier), result in results:
+                self._interrupts.check()
                 record = earlier or self._settle(path, result)
                 if record is not None:
                     self.done += 1
@@ -208,6 +214,7 @@ class Batch(Generic[R]):
                 self._meter.advance(len(self.rejects))
                 if record is not None:
                     yield record
+            self._interrupts.check()
         self._finish(delivered)
 
     def show(self, text: str) -> None:
@@ -215,7 +222,30 @@ class Batch(Generic[R]):
         self._meter.write(text, sys.stdout)
         sys.stdout.flush()
 
+    @contextmanager
+    def turn(self, path: Path, recording: bool) -> Iterator[Watch | None]:
+        """For ``work``: one recording at a time, which has threads of its own; other clips have not to wait.
+
+        Gives what progress on a recording is told to. It ends the work when the run is stopped.
+        """
+        if not recording:
+            yield None
+            return
+        with self._recording:
+            watch = self._meter.watch(path)
+            watch.check()
+            yield watch
+
     # ---- inside -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Ends the recordings in progress when the run ends before its time: nobody shall wait for an hour of video."""
+        try:
+            yield
+        except BaseException:
+            self._meter.stop()
+            raise
 
     def _take_over(self, id: str, path: Path) -> R | None:
         """The record of an earlier run, if its file is unchanged and it still has the form of today's records."""
@@ -242,6 +272,9 @@ class Batch(Generic[R]):
         id = clip_id(path)
         try:
             made = result()
+        except Stopped:
+            self._interrupts.check()
+            raise
         except (MediaError, DataError) as error:
             self._reject(id, type(error).__name__, str(error))
             return None
@@ -344,38 +377,3 @@ def _is_of(line: str, out: str) -> bool:
     except ValueError:
         return False
     return isinstance(row, dict) and row.get("out") == out
-
-
-class _Meter:
-    """Progress on standard error: a bar, or a line now and then."""
-
-    def __init__(self, total: int, bar: bool) -> None:
-        self._total = total
-        self._count = 0
-        self._said = time.monotonic()
-        self._bar: Any = None
-        if bar:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, unit="clip", dynamic_ncols=True, leave=False, file=sys.stderr)
-
-    def advance(self, rejected: int) -> None:
-        self._count += 1
-        if self._bar is not None:
-            if rejected:
-                self._bar.set_postfix_str(f"{rejected} rejected", refresh=False)
-            self._bar.update()
-        elif time.monotonic() - self._said >= _REPORT_EVERY and self._count < self._total:
-            self._said = time.monotonic()
-            say(f"{self._count} of {self._total} clips" + (f", {rejected} rejected" if rejected else ""))
-
-    def write(self, text: str, file: Any) -> None:
-        if self._bar is not None:
-            self._bar.write(text, file=file)
-        else:
-            print(text, file=file, flush=file is sys.stderr)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from emollm import config
-from emollm.cli.batch import REJECTS, Batch, clip_id, expand
+from emollm.cli.batch import REJECTS, Batch, expand
+from emollm.cli.kinds import accepts, is_sound, is_table, open_clip
 from emollm.cli.terminal import json_for
-from emollm.errors import ConfigError, DataError, MediaError
-from emollm.types import Clip, Record, Table
+from emollm.errors import ConfigError
+from emollm.types import Clip, Record
 
 if TYPE_CHECKING:
     from emollm.perception.settings import PerceptionSettings
 
 S = TypeVar("S", bound=config.Settings)
 R = TypeVar("R", bound=Record)
-
-_TABLES = (".csv",)
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,12 @@ class Request:
     config_file: Path | None
     overrides: tuple[str, ...]
     table_scale: float | None
+    table_fps: float | None
+
+    @property
+    def table(self) -> str:
+        """What was said about tables, for the fingerprint of a run."""
+        return f"{self.table_scale} {self.table_fps}"
 
     def settings(self, cls: type[S]) -> S:
         """The command's settings, from ``--config`` and ``--set``."""
@@ -52,19 +57,20 @@ class Request:
         return paths
 
     def open(self, path: Path) -> Clip:
-        """The clip that a path names; see :func:`open_clip`."""
-        return open_clip(path, self.table_scale)
+        """The clip that a path names; see :func:`emollm.cli.kinds.open_clip`."""
+        return open_clip(path, self.table_scale, self.table_fps)
 
     def pinned(self, perception: "PerceptionSettings", paths: Sequence[Path]) -> "PerceptionSettings":
         """The settings with ``auto`` replaced by what it stands for now.
 
         Results that are kept must not be taken over by a later run for which ``auto`` stands for another backend.
         """
-        if self.out is None or all(map(is_table, paths)):
+        if self.out is None or all(is_table(path) or is_sound(path) for path in paths):
             return perception
         from emollm.perception.photo import choose_meter
 
-        return perception.model_copy(update={"action_units": choose_meter(perception.action_units)})
+        video = perception.video.model_copy(update={"action_units": choose_meter(perception.video.action_units)})
+        return perception.model_copy(update={"action_units": choose_meter(perception.action_units), "video": video})
 
     @property
     def in_words(self) -> bool:
@@ -89,9 +95,8 @@ def clip_options(command: Callable[..., int]) -> Callable[..., int]:
             raise ConfigError(f"--out {request.out}: expected a file name that ends in .jsonl")
         if request.out is not None and REJECTS in (request.out.name, os.path.basename(os.path.realpath(request.out))):
             raise ConfigError(f"--out {request.out}: {REJECTS} beside the results lists the rejects; give another name")
-        scale = request.table_scale
-        if scale is not None and not (math.isfinite(scale) and scale > 0):
-            raise ConfigError(f"--table-scale {scale:g}: expected a number above 0, for example 1 or 5")
+        _refuse_unless_above_0("--table-scale", request.table_scale, "1 or 5")
+        _refuse_unless_above_0("--table-fps", request.table_fps, "25 or 29.97")
         return command(request, **values)
 
     for option in reversed(_OPTIONS):
@@ -124,7 +129,23 @@ _OPTIONS: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
         metavar="MAX",
         help="Largest intensity of a table whose tool does not fix it (LibreFace: 1 or 5).",
     ),
+    click.option(
+        "--table-fps",
+        type=float,
+        metavar="FPS",
+        help="Frames a second of the video that a table was made of, where it numbers the frames and has no times (py-feat).",
+    ),
 )
+
+
+def _refuse_unless_above_0(option: str, value: float | None, example: str) -> None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise ConfigError(f"{option} {value:g}: expected a number above 0, for example {example}")
+
+
+def is_recorded(clip: Clip) -> bool:
+    """Whether a clip is a video or sound, which takes its time."""
+    return clip.video is not None or clip.audio is not None
 
 
 def refuse_clips(files: Iterable[Path], clips: Sequence[Path]) -> None:
@@ -174,55 +195,3 @@ def _matches(pattern: Sequence[str], parts: Sequence[str]) -> bool:
     if pattern[0] == "**":
         return _matches(pattern[1:], parts) or _matches(pattern, parts[1:])
     return fnmatchcase(parts[0], pattern[0]) and _matches(pattern[1:], parts[1:])
-
-
-def is_table(path: Path) -> bool:
-    """Whether the suffix is that of a table of measurements."""
-    return path.suffix.lower() in _TABLES
-
-
-def accepts(path: Path) -> bool:
-    """Whether a file found in a folder is a clip: a photo, or a table of measurements of a known tool.
-
-    A table that cannot be looked into is kept, to be rejected with its reason.
-    """
-    from emollm.media.images import looks_like_image
-
-    if not is_table(path):
-        return looks_like_image(path)
-    from emollm.perception.tables import sniff
-
-    try:
-        with path.open("rb"):
-            return sniff(path) is not None
-    except (OSError, DataError):
-        return True
-
-
-def open_clip(path: Path, table_scale: float | None) -> Clip:
-    """The clip that a path names: a table by its suffix, anything else as a photo.
-
-    Raises:
-        DataError: A table that cannot be read, or of no known tool.
-        MediaError: A recording, which this version does not read.
-    """
-    id = clip_id(path)
-    if is_table(path):
-        from emollm.perception.tables import READERS, sniff
-
-        try:
-            name = sniff(path)
-            path.open("rb").close()
-        except OSError as error:
-            raise DataError(f"{id}: cannot be read: {error.strerror}") from error
-        if name is None:
-            raise DataError(f"{id}: not a table of a known tool ({', '.join(READERS)})")
-        return Clip(id=id, table=Table(path=path, format=name, scale=table_scale))
-    if path.suffix.lower() in _RECORDINGS:
-        raise MediaError(f"{id}: this version reads photos and tables of measurements, not recordings; give a photo")
-    return Clip(id=id, image=path)
-
-
-_RECORDINGS = frozenset(
-    ".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .wav .flac .mp3 .ogg .opus .m4a .aac".split()  # noqa: SIM905
-)

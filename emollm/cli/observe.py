@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from emollm.cli.batch import Batch, fingerprint
-from emollm.cli.clips import Request, clip_options
+from emollm.cli.clips import Request, clip_options, is_recorded
 from emollm.types import Observation
 
 
@@ -14,9 +14,10 @@ from emollm.types import Observation
 @clip_options
 @click.option("--landmarks/--no-landmarks", default=True, help="Whether to keep the mesh points of each face.")
 def command(request: Request, landmarks: bool) -> int:
-    """Measure the faces of photos: action units, head pose, gaze.
+    """Measure faces (action units, head pose, gaze; in videos over time), the voice and the words.
 
-    CLIP is a photo, a table of OpenFace 2, py-feat or LibreFace (.csv), a folder or a pattern.
+    CLIP is a photo, a video, a sound recording, a table of OpenFace 2, py-feat or LibreFace (.csv), a folder or a pattern. Of a
+    video faces are followed over time, and its own sound is listened to; x.mp4 and x.wav side by side are two clips.
     """
     from emollm.cli.text import observation_text
     from emollm.explain import ExplainSettings
@@ -27,10 +28,12 @@ def command(request: Request, landmarks: bool) -> int:
     settings = request.pinned(settings, paths)
 
     def work(path: Path) -> Observation:
-        observation = observe(request.open(path), settings)
+        clip = request.open(path)
+        with batch.turn(path, is_recorded(clip)) as progress:
+            observation = observe(clip, settings, progress)
         return observation if landmarks else without_landmarks(observation)
 
-    key = fingerprint("observe", settings, str(landmarks), str(request.table_scale))
+    key = fingerprint("observe", settings, str(landmarks), request.table)
     with Batch(
         paths, work, Observation, key=key, out=request.out, fresh=request.fresh, workers=settings.threads
     ) as batch:

@@ -7,7 +7,21 @@ import re
 import sys
 from typing import TextIO
 
-_PLAIN = {"✓": "+", "✗": "x", "█": "#", "·": ".", "×": "x", "°": " deg", "…": "...", "–": "-", "—": "-", "’": "'"}
+_PLAIN = {
+    "✓": "+",
+    "✗": "x",
+    "█": "#",
+    "·": ".",
+    "×": "x",
+    "°": " deg",
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "’": "'",
+    "−": "-",
+    "“": '"',
+    "”": '"',
+}
 """What stands for a sign that the encoding lacks; for any other it is a question mark."""
 
 

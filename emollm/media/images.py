@@ -14,8 +14,6 @@ What is decided here, once for training, chat, server and benchmark:
 Each of these that happened is written in ``info.note``.
 """
 
-import os
-import stat
 import struct
 import threading
 import warnings
@@ -28,6 +26,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from emollm.errors import MediaError
+from emollm.media.opening import foreign, holds_text, open_file
 from emollm.silence import stderr_silenced
 from emollm.types import MediaInfo
 
@@ -60,14 +59,6 @@ _DAMAGE: tuple[type[Exception], ...] = (
 _DAMAGE += (ArithmeticError, AttributeError, RuntimeError, AssertionError, zlib.error)
 
 _SIGNATURES = (
-    (b"%PDF", "a PDF document; save the page as PNG"),
-    (b"%!PS", "a PostScript file; save it as PNG"),
-    (b"<svg", "an SVG drawing; save it as PNG"),
-    (b"<!doctype html", "a web page; save the image itself"),
-    (b"<html", "a web page; save the image itself"),
-    (b"8BPS", "a Photoshop file; save it as PNG"),
-    (b"PK\x03\x04", "a ZIP archive; unpack it first"),
-    (b"\x1f\x8b", "a gzip archive; unpack it first"),
     (b"\x1aE\xdf\xa3", "a video; give a still image"),
     (b"OggS", "an audio or video file; give a still image"),
     (b"fLaC", "an audio file; give a still image"),
@@ -105,7 +96,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, max_side: int = MAX_
         MediaError: Not there, not readable, not an image, truncated, too large, or with pixels that have no meaning (NaN).
     """
     path = Path(path)
-    with _open_file(path) as file, _pillow_settings(max_pixels):
+    with open_file(path, "an image file") as file, _pillow_settings(max_pixels):
         image = _open_image(path, file)
         if min(image.size) < 1 or image.width * image.height > max_pixels:
             raise _too_large(path, max_pixels, f"{image.width}x{image.height} pixels")
@@ -119,28 +110,6 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, max_side: int = MAX_
 
 
 # ---- opening --------------------------------------------------------------------------------------------------------
-
-
-def _open_file(path: Path) -> IO[bytes]:
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            os.scandir(path).close()  # a folder that may not be read says so
-            raise MediaError(f"{path}: expected an image file, this is a folder")
-        if not stat.S_ISREG(status.st_mode):
-            raise MediaError(f"{path}: expected an image file, this is {_special(status.st_mode)}")
-        if status.st_size == 0:
-            raise MediaError(f"{path}: the file is empty (0 bytes)")
-        return path.open("rb")
-    except OSError as error:
-        raise MediaError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except ValueError as error:  # a NUL in the name
-        raise MediaError(f"{str(path)!r}: not a file name: {error}") from error
-
-
-def _special(mode: int) -> str:
-    kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"))
-    return next((name for test, name in kinds if test(mode)), "a device")
 
 
 def _open_image(path: Path, file: IO[bytes]) -> "ImageFile.ImageFile":
@@ -172,12 +141,11 @@ def _damage(kind: str, error: BaseException) -> str:
 
 def _what_it_is(head: bytes) -> str:
     """Why these first bytes are not an image that is read, in one phrase."""
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if (other := foreign(head)) is not None:
+        return f"not a photo but {other}"
     for signature, name in _SIGNATURES:
-        if text[: len(signature)].lower() == signature.lower():
+        if head.startswith(signature):
             return f"not a photo but {name}"
-    if b"<svg" in head and text.startswith((b"<?xml", b"<!")):
-        return "not a photo but an SVG drawing; save it as PNG"
     if head[4:8] == b"ftyp":
         if head[8:12] in _HEIF_BRANDS:
             return "HEIC/HEIF is not supported; save it as JPEG or PNG"
@@ -187,7 +155,7 @@ def _what_it_is(head: bytes) -> str:
     known = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
     if head.startswith(known):
         return "truncated or damaged image file: its header cannot be read"
-    if head.isascii() and all(byte >= 32 or byte in b"\t\r\n\f" for byte in head):
+    if holds_text(head):
         return "not an image: the file holds text; give a JPEG, PNG, WebP, GIF, TIFF or BMP file"
     return "not an image that can be read; give a JPEG, PNG, WebP, GIF, TIFF or BMP file"
 

@@ -1,40 +1,75 @@
 """Perception: the backends that measure, and observe(), the only way anything is measured."""
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emollm.errors import MediaError
-from emollm.types import Clip, Cue, CueKind, MediaInfo, Missing, Observation, Scale, Source
+from emollm.types import Clip, Cue, CueKind, MediaInfo, Observation, Scale, Source
 
 if TYPE_CHECKING:
+    from emollm.perception.recording import Progress
     from emollm.perception.settings import PerceptionSettings
 
 
-def observe(clip: Clip, settings: "PerceptionSettings | None" = None) -> Observation:
+def observe(
+    clip: Clip, settings: "PerceptionSettings | None" = None, progress: "Progress | None" = None
+) -> Observation:
     """All that can be measured in a clip, and what cannot, with the reason.
 
-    A clip's table stands for its picture where both are given; a transcript becomes a cue of the whole clip. Unreadable media are refused before any model is opened.
+    A clip's table stands for its pictures where both are given; a transcript becomes a cue of the whole clip, and the words
+    are then not recognised anew. Unreadable media are refused before any model is opened.
 
     Args:
-        clip: What to look at.
+        clip: What to look at and to listen to.
         settings: Backends and thresholds; the defaults if not given.
+        progress: Told now and then how many seconds of a video or recording are done, and of how many if that is known.
 
     Raises:
-        MediaError: The picture cannot be read, or the clip has nothing that can be measured yet.
+        MediaError: The picture, video or audio cannot be read, or a photo was given together with a video.
         DataError: The table cannot be read.
         AssetError: A model that is needed cannot be had.
     """
-    measured = _picture(clip, settings)
-    if measured is None and clip.transcript is None:
-        raise MediaError(f"{clip.id}: this version measures photos and tables; give a photo or a table of measurements")
-    measured = measured or Observation(id=clip.id, media=MediaInfo(kind="text"))
-    words = () if clip.transcript is None else (_words(clip.transcript),)
-    missing = tuple(
-        Missing(stream=stream, reason="recordings are not measured by this version")
-        for stream in ("audio", "video")
-        if getattr(clip, stream) is not None
+    from emollm.perception.settings import PerceptionSettings
+
+    settings = settings or PerceptionSettings()
+    if clip.image is not None and clip.video is not None:
+        raise MediaError(f"{clip.id}: a photo and a video in one clip; make them two clips")
+    parts = []
+    if clip.table is not None:
+        from emollm.perception.tables import read_table
+
+        parts.append(read_table(clip.table, clip.id, settings.course))
+    elif clip.image is not None:
+        parts.append(_photo(clip.image, clip.id, settings))
+    if clip.transcript is not None:
+        settings = settings.model_copy(update={"voice": settings.voice.model_copy(update={"words": "none"})})
+    if clip.audio is not None or (clip.video is not None and clip.table is None):
+        from emollm.perception.recording import observe_recording
+
+        parts.append(observe_recording(clip, settings, progress))
+    if clip.transcript is not None:
+        media = MediaInfo(kind="text")
+        parts.append(Observation(id=clip.id, media=media, cues=(_words(clip.transcript),)))
+    return _joined(parts)
+
+
+def _joined(parts: list[Observation]) -> Observation:
+    """One observation of a clip's parts: the media of the first, the measurements of all."""
+    first, *rest = parts
+    if not rest:
+        return first
+    return Observation(
+        id=first.id,
+        media=first.media,
+        tracks=tuple(item for part in parts for item in part.tracks),
+        cues=tuple(item for part in parts for item in part.cues),
+        words=tuple(item for part in parts for item in part.words),
+        series=tuple(item for part in parts for item in part.series),
+        embeddings=tuple(item for part in parts for item in part.embeddings),
+        missing=tuple(item for part in parts for item in part.missing),
+        versions={name: version for part in parts for name, version in part.versions.items()},
     )
-    return measured.model_copy(update={"cues": measured.cues + words, "missing": measured.missing + missing})
 
 
 def observe_all(
@@ -56,20 +91,18 @@ def observe_all(
     return ahead(lambda clip: observe(clip, chosen), clips, chosen.threads)
 
 
-def _picture(clip: Clip, settings: "PerceptionSettings | None") -> Observation | None:
-    """What the table or the photo of a clip shows; None if it has neither."""
-    if clip.table is not None:
-        from emollm.perception.tables import read_table
-
-        return read_table(clip.table, clip.id)
-    if clip.image is None:
-        return None
+def _photo(path: Path, id: str, settings: "PerceptionSettings") -> Observation:
+    """What a photo shows."""
     from emollm.media.images import read_image
     from emollm.perception.photo import open_photo_perception
-    from emollm.perception.settings import PerceptionSettings
+    from emollm.perception.scene import embeddings, missing, open_scene
 
-    picture = read_image(clip.image)
-    return open_photo_perception(settings or PerceptionSettings())(picture, clip.id)
+    picture = read_image(path)
+    seen = open_photo_perception(settings)(picture, id)
+    scene = open_scene(settings.scene)
+    if scene is None:
+        return seen.model_copy(update={"missing": (*seen.missing, missing(settings.scene))})
+    return seen.model_copy(update={"embeddings": embeddings(scene, [(0.0, picture.pixels)])})
 
 
 def _words(transcript: str) -> Cue:

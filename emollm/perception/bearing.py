@@ -2,11 +2,13 @@
 
 from typing import NamedTuple
 
-from emollm.perception.gaze import Gaze, gaze_of
+import numpy as np
+
+from emollm.perception.gaze import Gaze, gaze_of, gazes_of
 from emollm.perception.litert import Array
 from emollm.perception.mesh import Mesh
 from emollm.perception.mesh_head import pretrained
-from emollm.perception.shape import Pose, align, pose_of
+from emollm.perception.shape import Pose, align, align_many, pose_of, poses_of
 from emollm.types import Source
 
 
@@ -33,6 +35,11 @@ class MeshBearing:
         """Pose and gaze of a mesh of 478 points."""
         rotation = align(mesh.points, self._mean).rotation
         return Bearing(pose_of(rotation), gaze_of(mesh.points, rotation))
+
+    def many(self, points: Array) -> Array:
+        """Of meshes (m, 478, 3): degrees (m, 5) of yaw, pitch, roll, gaze yaw, gaze pitch."""
+        rotations = align_many(points, self._mean).rotation
+        return np.concatenate([poses_of(rotations), gazes_of(points, rotations)], 1)
 
 
 def open_bearing() -> MeshBearing:

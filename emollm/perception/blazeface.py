@@ -52,7 +52,7 @@ class BlazeFace:
     def __call__(self, pixels: Pixels, x: float = 0.0, y: float = 0.0) -> list[Detection]:
         """Faces of a picture, most certain first, in the picture's pixels shifted by (x, y)."""
         square, region = letterbox(pixels, self._size)
-        regressors, logits = self._net(np.multiply(square[None], 1 / 127.5, dtype=np.float32) - np.float32(1))
+        regressors, logits = self._net.see(square, 1 / 127.5, -1.0)
         keep = np.flatnonzero(logits[0, :, 0] > self._logit)
         if not len(keep):
             return []

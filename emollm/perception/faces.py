@@ -75,10 +75,16 @@ def open_finder(settings: FaceSettings) -> BlazeFaceFinder:
     return BlazeFaceFinder(short, full, settings)
 
 
-def find_faces(finder: FaceFinder, pixels: Pixels) -> list[Detection]:
-    """One detection a face, in pixels of the picture (H, W, 3), most certain first."""
+def find_faces(finder: FaceFinder, pixels: Pixels, *, far: bool = True) -> list[Detection]:
+    """One detection a face, in pixels of the picture (H, W, 3), most certain first.
+
+    Args:
+        finder: What finds them.
+        pixels: The picture.
+        far: Whether small faces are searched for as well.
+    """
     sure, candidates = finder.near(pixels)
-    return sorted([*sure, *others(sure, candidates, finder.far(pixels))], key=_falling)
+    return sorted([*sure, *others(sure, candidates, finder.far(pixels) if far else ())], key=_falling)
 
 
 def others(sure: Sequence[Detection], candidates: Sequence[Detection], far: Sequence[Detection]) -> list[Detection]:

@@ -4,8 +4,9 @@ The iris is 11.7 mm wide in nearly everyone (Hashemi et al. 2012: 11.7 ± 0.5), 
 eyeball of about 12 mm radius. The angle is that of the eyes *in the head* (FACS 61–64 code the same), averaged over both.
 """
 
-import math
 from typing import NamedTuple
+
+import numpy as np
 
 from emollm.perception.litert import Array
 from emollm.perception.mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
@@ -39,22 +40,34 @@ def gaze_of(points: Array, rotation: Array) -> Gaze:
         points: (478, 3) mesh in image pixels.
         rotation: (3, 3) of :func:`emollm.perception.shape.align`: how the head is turned.
     """
+    return Gaze(*map(float, gazes_of(points[None], rotation[None])[0]))
+
+
+def gazes_of(points: Array, rotations: Array) -> Array:
+    """:func:`gaze_of` of many meshes: degrees (m, 2) of yaw and pitch.
+
+    Args:
+        points: (m, 478, 3).
+        rotations: (m, 3, 3).
+    """
     # The head's own axes as seen in the image; a profile (the two fall together) is measured as nearly one.
-    (ax, dx, bx), (ay, dy, by) = rotation[:2].tolist()
+    (ax, dx, bx), (ay, dy, by) = (tuple(rotations[:, row].astype(np.float64).T) for row in (0, 1))
     across_down = ax * dy - ay * dx
-    area = math.copysign(max(abs(across_down), _FLATTEST), across_down)
-    yaw = pitch = 0.0
+    area = np.copysign(np.maximum(np.abs(across_down), _FLATTEST), across_down)
+    angles = np.zeros((len(points), 2))
     for corners, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS)):
-        centre, *rim = points[iris, :2].tolist()
-        (x0, y0), (x1, y1) = points[list(corners), :2].tolist()
-        scale = _IRIS_MM / max((math.dist(rim[0], rim[2]) + math.dist(rim[1], rim[3])) / 2, 1e-3)
-        x = (centre[0] - (x0 + x1) / 2) * scale + bx * _PROTRUSION_MM
-        y = (centre[1] - (y0 + y1) / 2) * scale + by * _PROTRUSION_MM
-        yaw += _angle((x * dy - y * dx) / area) / 2
-        pitch -= _angle((ax * y - ay * x) / area) / 2
-    return Gaze(yaw, pitch - _REST_PITCH)
+        rim = points[:, iris, :2].astype(np.float64)  # the first is the centre
+        wide = np.linalg.norm(rim[:, 1] - rim[:, 3], axis=1) + np.linalg.norm(rim[:, 2] - rim[:, 4], axis=1)
+        scale = _IRIS_MM / np.maximum(wide / 2, 1e-3)
+        away = rim[:, 0] - points[:, list(corners), :2].mean(1)
+        x = away[:, 0] * scale + bx * _PROTRUSION_MM
+        y = away[:, 1] * scale + by * _PROTRUSION_MM
+        angles[:, 0] += _angle((x * dy - y * dx) / area) / 2
+        angles[:, 1] -= _angle((ax * y - ay * x) / area) / 2
+    angles[:, 1] -= _REST_PITCH
+    return angles.astype(np.float32)
 
 
-def _angle(millimetres: float) -> float:
-    """Degrees by which an eye is turned that stands so far from its middle."""
-    return math.degrees(math.asin(min(max(millimetres / _EYEBALL_MM, -_STEEPEST), _STEEPEST)))
+def _angle(millimetres: Array) -> Array:
+    """Degrees by which eyes are turned that stand so far from their middle."""
+    return np.degrees(np.arcsin(np.clip(millimetres / _EYEBALL_MM, -_STEEPEST, _STEEPEST)))

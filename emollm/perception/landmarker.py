@@ -14,11 +14,11 @@ import numpy as np
 from emollm import assets
 from emollm.errors import ModelError
 from emollm.facs import BLENDSHAPES
-from emollm.perception.backends import Reading
+from emollm.perception.backends import Reading, Span
 from emollm.perception.blazeface import Detection
-from emollm.perception.geometry import Pixels, Region, crop
+from emollm.perception.geometry import Image, Pixels, Region, crop
 from emollm.perception.litert import Array, Net
-from emollm.perception.mesh import Mesh, points_in_image, region_of_detection, sigmoid, to_input
+from emollm.perception.mesh import TO_INPUT, Mesh, points_in_image, region_of_detection, sigmoid
 from emollm.perception.mesh_head import LIVE, WEAK, pretrained
 from emollm.types import Source
 
@@ -65,10 +65,10 @@ class FaceLandmarker:
         if found != wanted:
             raise ModelError(f"{bundle}: expected nets for 478 points and 52 blendshapes {wanted}, got {found}")
 
-    def look(self, pixels: Pixels, region: Region) -> Mesh:
+    def look(self, pixels: Image, region: Region) -> Mesh:
         """Mesh of the face in a region; see :class:`emollm.perception.mesh.LightMesh`."""
         size = self._mesh.input_shape[1]
-        raw, *scores = self._mesh(to_input(crop(pixels, region, size)))
+        raw, *scores = self._mesh.see(crop(pixels, region, size), TO_INPUT)
         presence = sigmoid(float(scores[0].item()))
         return Mesh(points_in_image(raw.reshape(478, 3), region, size), presence, region)
 
@@ -86,13 +86,13 @@ class LandmarkerMeter:
     imprecise: Mapping[str, str] = {}
 
     def __init__(self, landmarker: FaceLandmarker) -> None:
-        self._landmarker = landmarker
-        self.spans = pretrained().spans
+        self.landmarker = landmarker
+        self.spans: Mapping[str, Span] = pretrained().spans
 
     def __call__(self, pixels: Pixels, detection: Detection) -> Reading:
         """Mesh and blendshapes of a detected face."""
-        mesh = self._landmarker.look(pixels, region_of_detection(detection.box, detection.points))
-        return Reading(mesh, self._landmarker.blendshapes(mesh.points))
+        mesh = self.landmarker.look(pixels, region_of_detection(detection.box, detection.points))
+        return Reading(mesh, self.landmarker.blendshapes(mesh.points))
 
 
 def open_meter() -> LandmarkerMeter:

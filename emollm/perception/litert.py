@@ -64,6 +64,29 @@ class Net:
             self._interpreter.invoke()
             return [self._interpreter.get_tensor(index) for index in self._outputs]
 
+    def see(self, patch: NDArray[np.uint8], scale: float, offset: float = 0.0) -> list[Array]:
+        """Runs the model on a picture, as ``patch * scale + offset``.
+
+        The numbers are written into the model's own memory: an array of its own for each picture would be taken from and
+        given back to the system each time, which stops the other threads of the process.
+
+        Args:
+            patch: (H, W, 3), of the model's input size.
+            scale: Of the levels 0 to 255.
+            offset: Added after that.
+
+        Returns:
+            As of a call.
+        """
+        with self._busy:
+            levels = self._interpreter.tensor(self._input)()
+            np.multiply(patch[None], np.float32(scale), out=levels)
+            if offset:
+                np.add(levels, np.float32(offset), out=levels)
+            del levels  # the interpreter refuses to run while its memory is looked at
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(index) for index in self._outputs]
+
 
 def with_outputs(model: bytes, tensors: Sequence[int]) -> bytes:
     """The same model with further tensors of its first subgraph as outputs.

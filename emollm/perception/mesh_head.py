@@ -6,6 +6,7 @@ is turned, and the feature maps that the mesh and iris nets computed anyway. ``e
 """
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +20,7 @@ from emollm.perception.blazeface import Detection
 from emollm.perception.geometry import Pixels
 from emollm.perception.litert import Array
 from emollm.perception.mesh import LightMesh, expected_region, open_light_mesh, region_of_detection
-from emollm.perception.shape import align
+from emollm.perception.shape import align_many
 from emollm.types import Source
 
 BLENDSHAPES_OUT = list(BLENDSHAPES)
@@ -34,6 +35,8 @@ WEAK = frozenset({"AU05"})
 """Units whose shapes stay low: under 0.45 on 99 % of FER+ faces, although surprise and fear are among them."""
 _PRECISE = 0.6
 """Least correlation with the teacher, on FER+ valid and on the photos held out, from which on a unit is used."""
+_ROTATION = 9
+"""Numbers of the rotation in the input of a head."""
 _POINT_GAIN = 5.0
 """Brings deviations from the mean face, about a fifth of its radius, to the size of the other inputs."""
 
@@ -46,8 +49,20 @@ def head_input(points: Array, features: Array, mean: Array) -> Array:
         features: Of :class:`emollm.perception.mesh.Mesh`.
         mean: (478, 3) mean face, or (468, 3) that of a head without irises.
     """
-    aligned = align(points[: len(mean)], mean)
-    return np.concatenate([(aligned.points - mean).ravel() * _POINT_GAIN, aligned.rotation.ravel(), features])
+    return head_inputs(points[None], features[None], mean)[0]
+
+
+def head_inputs(points: Array, features: Array, mean: Array) -> Array:
+    """:func:`head_input` of many meshes: (m, F).
+
+    Args:
+        points: (m, 478, 3).
+        features: (m, F').
+        mean: (478, 3) or (468, 3).
+    """
+    aligned = align_many(points[:, : len(mean)], mean)
+    shape = ((aligned.points - mean) * _POINT_GAIN).reshape(len(points), -1)
+    return np.concatenate([shape, aligned.rotation.reshape(len(points), -1), features], 1)
 
 
 class Head:
@@ -81,12 +96,17 @@ class Head:
 
     def __call__(self, points: Array, features: Array) -> Array:
         """Blendshapes (52,) in [0, 1] of a light mesh; features that the head does not read may follow those it reads."""
-        features = features[: len(self._centre) - self.mean.size - 9]
-        x = np.clip((head_input(points, features, self.mean) - self._centre) / self._scale, -6, 6)
+        return self.many(points[None], features[None])[0]
+
+    def many(self, points: Array, features: Array) -> Array:
+        """Blendshapes (m, 52) of light meshes (m, 478, 3) with their features (m, F)."""
+        read = len(self._centre) - self.mean.size - _ROTATION
+        inputs = head_inputs(points, features[:, :read], self.mean)
+        x = np.clip((inputs - self._centre) / self._scale, -6, 6)
         for weight, bias in self._layers[:-1]:
-            x = np.maximum(weight @ x + bias, 0)
+            x = np.maximum(x @ weight.T + bias, 0)
         weight, bias = self._layers[-1]
-        return 1 / (1 + np.exp(-np.clip(weight @ x + bias, -40, 40)))
+        return 1 / (1 + np.exp(-np.clip(x @ weight.T + bias, -40, 40)))
 
 
 class HeadMeter:
@@ -98,16 +118,16 @@ class HeadMeter:
     unreliable = WEAK
 
     def __init__(self, mesh: LightMesh, head: Head) -> None:
-        self._mesh = mesh
-        self._head = head
-        self.spans = head.spans
-        self.imprecise = imprecise()
+        self.mesh = mesh
+        self.head = head
+        self.spans: Mapping[str, Span] = head.spans
+        self.imprecise: Mapping[str, str] = imprecise()
 
     def __call__(self, pixels: Pixels, detection: Detection) -> Reading:
         """Mesh and blendshapes of a detected face."""
-        mesh = self._mesh(pixels, expected_region(region_of_detection(detection.box, detection.points)))
+        mesh = self.mesh(pixels, expected_region(region_of_detection(detection.box, detection.points)))
         assert mesh.features is not None
-        return Reading(mesh, self._head(mesh.points, mesh.features))
+        return Reading(mesh, self.head(mesh.points, mesh.features))
 
 
 def pretrained() -> Head:

@@ -14,6 +14,7 @@ from emollm import __version__, assets
 from emollm.errors import AssetError
 from emollm.facs import BLENDSHAPES, UNITS, Region, units_from_blendshapes
 from emollm.media.images import Picture
+from emollm.perception import visibility
 from emollm.perception.backends import BEARINGS, FINDERS, METERS, FaceMeter, Reading
 from emollm.perception.blazeface import Detection
 from emollm.perception.faces import others, same_face
@@ -26,21 +27,6 @@ from emollm.types import Box, Cue, CueKind, Face, Missing, Observation, Scale, T
 
 INTENSITY_SCALE = "ferplus-train@2"
 """What intensities were calibrated on, and how (docs/perception.md); a change of the spans is a new version."""
-_CLOSED = 0.6
-"""Both eyes closed by so much: there is no gaze to measure."""
-_FARTHEST_GAZE = 45.0
-"""Degrees that eyes can turn in the head, about; what reads beyond is dark glasses, or no eye."""
-_HIDDEN = 0.3
-"""Share of a region's mesh points beyond the picture's edge from which on its units are not measured."""
-_PARTIAL = 0.1
-"""Share of all mesh points beyond the edge from which on a face is called partial."""
-
-# Mesh points by which it is judged whether a region lies in the picture.
-_REGION_POINTS = {
-    Region.UPPER: (70, 63, 105, 66, 107, 55, 336, 296, 334, 293, 300, 285),
-    Region.EYES: (33, 159, 145, 133, 263, 386, 374, 362, 50, 280),
-    Region.LOWER: (61, 291, 0, 17, 13, 14, 78, 308, 152, 98, 327, 205, 425),
-}
 
 
 class Person(NamedTuple):
@@ -74,7 +60,7 @@ class PhotoPerception:
         for meter in meters:
             self._free.put(meter)
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="perception")
-        self._unmeasured = tuple(_never_measured(self._meter))
+        self._unmeasured = tuple(never_measured(self._meter))
         # Crops are small: OpenCV's thread pool costs more than it saves (measured: a quarter of the processor time).
         cv2.setNumThreads(1)
 
@@ -138,17 +124,18 @@ class PhotoPerception:
         return Person(min(detection.score, reading.mesh.presence), reading)
 
     def _measure(self, person: Person, track: str, picture: Picture) -> Iterator[Cue | Missing]:
-        width = float(person.box[2] - person.box[0])
-        if width < self._settings.smallest:
-            wanted = f"{width:.0f} pixels wide, less than the {self._settings.smallest:g} needed"
+        across = float(person.box[2] - person.box[0])
+        if across < self._settings.smallest:
+            wanted = f"{across:.0f} pixels wide, less than the {self._settings.smallest:g} needed"
             yield Missing(stream="action_unit", reason=f"face is only {wanted}", track=track)
             return
         mesh = person.reading.mesh
-        outside = _outside(mesh.points, picture.pixels)
-        if outside.mean() > _PARTIAL:
-            reason = f"{outside.mean():.0%} of the face lies outside of the picture"
+        height, width = picture.pixels.shape[:2]
+        beyond = visibility.outside(mesh.points, width, height)
+        if beyond.mean() > visibility.PARTIAL:
+            reason = f"{beyond.mean():.0%} of the face lies outside of the picture"
             yield Missing(stream="face", reason=reason, track=track)
-        hidden = {name for name, points in _REGION_POINTS.items() if outside[list(points)].mean() > _HIDDEN}
+        hidden = {name for name, away in visibility.hidden(beyond).items() if away}
         yield from self._units(person, track, hidden)
         bearing = self._bearing(mesh)
         for name, value in bearing.pose._asdict().items():
@@ -183,12 +170,11 @@ class PhotoPerception:
             )
 
     def _gaze(self, person: Person, track: str, gaze: Gaze, hidden: set[Region]) -> Iterator[Cue | Missing]:
-        shapes = dict(zip(BLENDSHAPES, person.reading.blendshapes.tolist(), strict=True))
         if Region.EYES in hidden:
             yield Missing(stream="gaze", reason="the eyes lie outside of the picture", track=track)
-        elif min(shapes["eyeBlinkLeft"], shapes["eyeBlinkRight"]) > _CLOSED:
+        elif visibility.shut(person.reading.blendshapes):
             yield Missing(stream="gaze", reason="eyes closed", track=track)
-        elif max(abs(gaze.yaw), abs(gaze.pitch)) > _FARTHEST_GAZE:
+        elif max(abs(gaze.yaw), abs(gaze.pitch)) > visibility.FARTHEST_GAZE:
             reason = f"eyes not seen clearly: {gaze.yaw:.0f}° and {gaze.pitch:.0f}° is farther than eyes turn"
             yield Missing(stream="gaze", reason=reason, track=track)
         else:
@@ -212,7 +198,7 @@ _OTHERWISE = frozenset({"AU45", "AU46"})
 """Blink and wink are events in time: a photo cannot show them, and shows closed eyes as AU43."""
 
 
-def _never_measured(meter: FaceMeter) -> Iterator[Missing]:
+def never_measured(meter: FaceMeter) -> Iterator[Missing]:
     """Units with no response in a backend, once for the whole clip."""
     measured = units_from_blendshapes(dict.fromkeys(meter.shapes, 0.0))
     for code, unit in UNITS.items():
@@ -282,13 +268,6 @@ def _prominence(people: list[Person], pixels: Pixels) -> Array:
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     weight = area * (1 - 0.5 * np.clip(away, 0, 1)) * [person.score for person in people]
     return weight / weight.sum()
-
-
-def _outside(points: Array, pixels: Pixels) -> Array:
-    """Which of the mesh points (478, 3) lie beyond the picture's edges: (478,) bool."""
-    height, width = pixels.shape[:2]
-    x, y = points[:, 0], points[:, 1]
-    return (x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)
 
 
 def _round(value: float, digits: int = 3) -> float:

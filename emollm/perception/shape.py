@@ -30,14 +30,32 @@ def align(points: Array, mean: Array) -> Aligned:
         points: (n, 3) mesh in image pixels.
         mean: (n, 3) mean face, centred.
     """
-    centre = points.mean(0)
-    shape = (points - centre).astype(np.float64)
-    u, size, vt = np.linalg.svd(mean.T.astype(np.float64) @ shape)
-    sign = np.sign(np.linalg.det(u @ vt))
-    turn = u * np.array([1.0, 1.0, sign]) @ vt  # row vectors: mean @ turn ≈ shape
-    scale = float((size * [1.0, 1.0, sign]).sum() / (mean.astype(np.float64) ** 2).sum())
-    frontal = shape @ turn.T / scale
-    return Aligned(frontal.astype(np.float32), turn.T.astype(np.float32), scale)
+    one = align_many(points[None], mean)
+    return Aligned(one.points[0], one.rotation[0], float(one.scale[0]))
+
+
+class AlignedMany(NamedTuple):
+    """Meshes laid onto the mean face; see :class:`Aligned`."""
+
+    points: Array
+    """(m, n, 3)."""
+    rotation: Array
+    """(m, 3, 3)."""
+    scale: NDArray[np.float64]
+    """(m,)."""
+
+
+def align_many(points: Array, mean: Array) -> AlignedMany:
+    """:func:`align` of many meshes (m, n, 3) at once."""
+    mean = mean.astype(np.float64)
+    shape = (points - points.mean(1, keepdims=True)).astype(np.float64)
+    u, size, vt = np.linalg.svd(mean.T @ shape)
+    signs = np.ones((len(points), 3))
+    signs[:, 2] = np.sign(np.linalg.det(u @ vt))
+    turn = (u * signs[:, None, :]) @ vt  # row vectors: mean @ turn ≈ shape
+    scale = (size * signs).sum(1) / (mean**2).sum()
+    frontal = shape @ turn.transpose(0, 2, 1) / scale[:, None, None]
+    return AlignedMany(frontal.astype(np.float32), turn.transpose(0, 2, 1).astype(np.float32), scale)
 
 
 class Pose(NamedTuple):
@@ -53,13 +71,16 @@ class Pose(NamedTuple):
 
 def pose_of(rotation: Array) -> Pose:
     """Angles of the head from the rotation of :func:`align`."""
-    ahead = rotation @ np.array([0.0, 0.0, -1.0])
-    across = rotation @ np.array([1.0, 0.0, 0.0])
-    return Pose(
-        math.degrees(math.atan2(ahead[0], -ahead[2])),
-        math.degrees(math.asin(float(np.clip(-ahead[1], -1, 1)))),
-        math.degrees(math.atan2(across[1], across[0])),
-    )
+    return Pose(*map(float, poses_of(rotation[None])[0]))
+
+
+def poses_of(rotations: Array) -> Array:
+    """:func:`pose_of` of many rotations (m, 3, 3): degrees (m, 3) of yaw, pitch, roll."""
+    ahead, across = -rotations[:, :, 2], rotations[:, :, 0]
+    yaw = np.arctan2(ahead[:, 0], -ahead[:, 2])
+    pitch = np.arcsin(np.clip(-ahead[:, 1], -1, 1))
+    roll = np.arctan2(across[:, 1], across[:, 0])
+    return np.degrees(np.stack([yaw, pitch, roll], 1)).astype(np.float32)
 
 
 def mean_shape(meshes: Array, rounds: int = 4) -> Array:

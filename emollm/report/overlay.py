@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,16 +73,33 @@ def write_overlay(path: Path, observation: Observation, answer: Answer, picture:
         ConfigError: The suffix is no known format.
         EmollmError: The file cannot be written.
     """
-    kind = FORMATS.get(path.suffix.lower())
-    if kind is None:
-        raise ConfigError(f"{path}: expected a file name that ends in {', '.join(FORMATS)}, got {path.suffix!r}")
+    kind = format_of(path)
     image = draw_overlay(observation, answer, picture)
     with replacing(path) as file:
         image.save(file, kind, **({"quality": 92} if kind == "JPEG" else {}))
 
 
-def draw_overlay(observation: Observation, answer: Answer, picture: Picture) -> Image:
-    """The photo with its overlay, RGB, the size of the picture; see :func:`write_overlay`."""
+def format_of(path: Path) -> str:
+    """Pillow's name of the format that a file's suffix asks for.
+
+    Raises:
+        ConfigError: The suffix is no known format.
+    """
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise ConfigError(f"{path}: expected a file name that ends in {', '.join(FORMATS)}, got {path.suffix!r}")
+    return kind
+
+
+def draw_overlay(observation: Observation, answer: Answer, picture: Picture, nameless: Collection[str] = ()) -> Image:
+    """The photo with its overlay, RGB, the size of the picture; see :func:`write_overlay`.
+
+    Args:
+        observation: What was measured.
+        answer: What is said about it.
+        picture: The photo.
+        nameless: Tracks whose label is left out, since the picture is not of the moment it was given for.
+    """
     from PIL import Image
 
     image = Image.fromarray(picture.pixels).convert("RGB")
@@ -91,7 +108,7 @@ def draw_overlay(observation: Observation, answer: Answer, picture: Picture) -> 
     if not tracks:
         return image
     _paste_lines(image, observation, answer, tracks, picture.scale)
-    words = {item.track: _words(item) for item in (answer, *answer.people)}
+    words = {item.track: _words(item) for item in (answer, *answer.people) if item.track not in nameless}
     faces = {
         track.id: _Rectangle(*(side * picture.scale for side in (box.x, box.y, box.width, box.height)))
         for track in tracks
@@ -164,10 +181,10 @@ def _write(
     size = max(min(face.width / 9, shorter / 26), shorter / 60, 9.0)
     if size * 1.4 > shorter:
         return None
-    font, step, pad = _font(size), size * 1.3, size * 0.35
+    letters, step, pad = font(size), size * 1.3, size * 0.35
 
     def place(lines: list[str]) -> tuple[float, _Rectangle]:
-        width = max(draw.textlength(line, font) for line in lines) + 2 * pad
+        width = max(draw.textlength(line, letters) for line in lines) + 2 * pad
         height = len(lines) * step + pad
         right, below, gap = face.x + face.width + pad, face.y + face.height + pad, height + pad
         corners = [(face.x, below), (face.x, face.y - gap), (right, face.y), (face.x - width - pad, face.y)]
@@ -192,11 +209,12 @@ def _write(
     draw.rounded_rectangle((box.x, box.y, box.x + box.width, box.y + box.height), size * 0.3, fill=(15, 20, 28, 215))
     for i, line in enumerate(lines):
         tint = (*_MAIN, 255) if main and not i else (255, 255, 255, 255)
-        draw.text((box.x + pad, box.y + pad / 2 + i * step), line, fill=tint, font=font)
+        draw.text((box.x + pad, box.y + pad / 2 + i * step), line, fill=tint, font=letters)
     return box
 
 
-def _font(size: float) -> FreeTypeFont | ImageFont:
+def font(size: float) -> FreeTypeFont | ImageFont:
+    """The letters that Pillow brings along, at a height in pixels."""
     from PIL import ImageFont
 
     return ImageFont.load_default(size)

@@ -15,9 +15,24 @@
 
   const current = () => people.find((person) => !person.hidden) || people[0];
 
+  /** Places on the timelines that stand for a cue. */
+  const echoes = (id) => all("[data-cue]").filter((echo) => echo.dataset.cue === id);
+
+  /** Marks the time of a claim on the timelines. */
+  const mark = (element) => {
+    for (const band of all(".band")) {
+      const length = Number(band.closest(".timeline").dataset.duration);
+      band.hidden = !element || !element.dataset.from;
+      if (band.hidden) continue;
+      band.style.left = `${(100 * Number(element.dataset.from)) / length}%`;
+      band.style.width = `${(100 * (Number(element.dataset.to) - Number(element.dataset.from))) / length}%`;
+    }
+  };
+
   /** Lights a claim, a cue or a region, and whatever it is linked with. */
   const light = (element) => {
     clear();
+    mark(null);
     if (!element) return;
     const person = element.closest(".person") || current();
     let cues = [];
@@ -30,8 +45,12 @@
     } else if (element.matches(".region")) {
       cues = all(".unit", person).filter((cue) => split(cue, "regions").includes(element.dataset.region));
     }
-    cues.forEach((cue) => cue.classList.add("lit"));
+    cues.forEach((cue) => {
+      cue.classList.add("lit");
+      echoes(cue.id).forEach((echo) => echo.classList.add("lit"));
+    });
     lightRegions(person, new Set(cues.flatMap((cue) => split(cue, "regions"))));
+    mark(element);
   };
 
   const pin = (element) => {
@@ -44,7 +63,9 @@
   const linked = ".claim, .cue, .region";
   const claimOf = (target) => {
     const why = target.closest(".why");
-    return why ? document.getElementById(why.dataset.of) : target.closest(linked);
+    if (why) return document.getElementById(why.dataset.of);
+    const echo = target.closest("[data-cue]");
+    return echo ? document.getElementById(echo.dataset.cue) : target.closest(linked);
   };
   document.addEventListener("pointerover", (event) => {
     const element = event.pointerType === "touch" ? null : claimOf(event.target);
@@ -57,12 +78,15 @@
     const chip = event.target.closest("a.chip");
     if (chip) {
       event.preventDefault();
-      const cue = document.getElementById(chip.hash.slice(1));
+      const id = chip.hash.slice(1);
+      const cue = echoes(id).find((echo) => echo.matches("button") && echo.offsetParent) || document.getElementById(id);
+      const closed = cue.closest("details");
+      if (closed) closed.open = true;
       cue.scrollIntoView({ block: "center" });
       cue.focus({ preventScroll: true });
       return;
     }
-    const element = event.target.closest(".claim, .cue");
+    const element = event.target.closest("button:not(.event)") ? null : event.target.closest(".event") ? claimOf(event.target) : event.target.closest(".claim, .cue");
     if (element) pin(element);
     else if (pinned && !event.target.closest("button, label, a")) pin(pinned);
   });
@@ -85,10 +109,11 @@
       tab.tabIndex = on ? 0 : -1;
       if (on && focus) tab.focus();
     }
-    all(".photo [data-person], .closeups [data-person]").forEach((element) => {
+    all(".photo [data-person], .photo[data-person], .closeups [data-person]").forEach((element) => {
       element.classList.toggle("current", element.dataset.person === id);
       element.classList.toggle("aside", element.dataset.person !== id);
     });
+    dispatchEvent(new Event("person"));
   };
   tabs.forEach((tab, i) => {
     tab.addEventListener("click", () => select(tab.dataset.person));

@@ -9,28 +9,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emollm.files import replacing
-from emollm.report import figures
-from emollm.report.pictures import around, crop_uri, picture_uri
+from emollm.report.axis import length
+from emollm.report.captions import phrases
+from emollm.report.media import player
+from emollm.report.pictures import picture_uri
+from emollm.report.settings import ReportSettings
+from emollm.report.stills import FaceView, PersonPictures, Photo, of_clip, of_photo
+from emollm.report.timeline import TimelineView, duration_of, table, timeline
 from emollm.report.views import Page, PersonView
-from emollm.types import Answer, Face, Observation
+from emollm.types import Answer, MediaInfo, Observation
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from emollm.media.images import Picture
-
-PHOTO_SIDE = 1400
-"""Longest side of the embedded picture in pixels."""
-
-_CLOSEUP_SIDE = 420
-_THUMB_SIDE = 96
 _LARGE_FACE = 0.3
 """Share of the picture's width from which a face is large enough to be shown without a close-up."""
 
@@ -44,46 +43,6 @@ WORDS: Mapping[str, str] = {
 """How a page says the strengths of ``facs.Strength``."""
 
 
-class Photo(NamedTuple):
-    """The picture of a page, with its size in pixels of the original file."""
-
-    uri: str
-    width: float
-    height: float
-
-
-class Closeup(NamedTuple):
-    """A face cut out of the picture, in pixels of the original file."""
-
-    uri: str
-    view: str
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-class FaceView(NamedTuple):
-    """What is drawn of one face; the box in percent of the picture, paths in pixels of the original file."""
-
-    track: str
-    word: str
-    left: float
-    top: float
-    width: float
-    height: float
-    outlines: tuple[str, ...]
-    regions: tuple[tuple[str, str, bool], ...]
-    axes: tuple[tuple[str, str], ...]
-    gaze: tuple[str, ...]
-    closeup: Closeup
-    thumb: str | None
-
-    @property
-    def label(self) -> str:
-        return f"{self.track}: {self.word}" if self.word else self.track
-
-
 class IndexRow(NamedTuple):
     """One report in the overview of a folder."""
 
@@ -91,31 +50,62 @@ class IndexRow(NamedTuple):
     report: Path
     thumbnail: str | None
     """A data URI."""
+    kind: str = ""
+    duration: str = ""
 
 
-def write_report(path: Path, observation: Observation, answer: Answer, picture: Picture | None = None) -> None:
+def write_report(
+    path: Path,
+    observation: Observation,
+    answer: Answer,
+    picture: Picture | None = None,
+    *,
+    frames: Mapping[float, Picture] | None = None,
+    media: Path | None = None,
+    settings: ReportSettings | None = None,
+) -> None:
     """Writes the page of one clip.
 
     Args:
         path: The ``.html`` file; it is replaced as a whole or not at all.
         observation: What was measured.
         answer: What is said about it.
-        picture: The photo, or the frame to show; without it the page has text and bars only.
+        picture: The photo; of a clip the frame at the main peak of the person the answer is for, if not in ``frames``.
+        frames: Frames of a clip by the times of the peaks (:func:`emollm.report.media.apex_frames`). Without pictures
+            the page has texts, bars and curves only.
+        media: The video or sound file, to be played in the page.
+        settings: How large an embedded clip may be.
 
     Raises:
+        MediaError: ``media`` cannot be opened.
         EmollmError: The file cannot be written.
     """
-    page = render(observation, answer, picture)
+    page = render(observation, answer, picture, frames=frames, media=media, settings=settings)
     with replacing(path, "w") as file:
         file.write(page)
 
 
-def render(observation: Observation, answer: Answer, picture: Picture | None = None) -> str:
+def render(
+    observation: Observation,
+    answer: Answer,
+    picture: Picture | None = None,
+    *,
+    frames: Mapping[float, Picture] | None = None,
+    media: Path | None = None,
+    settings: ReportSettings | None = None,
+) -> str:
     """The page of one clip as HTML text; see :func:`write_report`."""
     page = Page(observation, answer)
     people = page.people()
-    photo, faces = _photo(page, people, picture) if picture is not None else (None, {})
-    script = files("emollm.report").joinpath("page.js").read_text(encoding="utf-8")
+    timelines = _timelines(page, people)
+    clip = bool(timelines) or media is not None
+    pictures = _pictures(page, people, picture, frames or {})
+    photo = next((each.photo for each in pictures.values() if each.photo is not None), None)
+    faces = {key: each.face for key, each in pictures.items() if each.face is not None}
+    embedded = player(media, settings) if media is not None else None
+    plays = embedded is not None and embedded.uri is not None
+    rows, total = table(observation, page.claimed, page.keys)
+    script = _scripts("page.js", *(("timeline.js",) if clip else ()))
     return (
         _environment()
         .get_template("page.html")
@@ -124,12 +114,22 @@ def render(observation: Observation, answer: Answer, picture: Picture | None = N
             name=_file_name(answer.id),
             people=people,
             several=len(people) > 1,
-            faceless=not observation.tracks and any(gap.stream == "face" for gap in observation.missing),
+            faceless=_is_faceless(observation),
             shared=page.shared_cues(),
+            clip=clip,
+            player=embedded,
+            plays=plays,
+            width=observation.media.width,
+            height=observation.media.height,
+            timelines=timelines,
+            pictures=pictures,
             photo=photo,
             faces=faces,
-            axes_on=len(people) == 1,
-            layout=_layout(photo, faces),
+            transcript=phrases(observation, page.keys),
+            events=rows,
+            events_total=total,
+            axes_on=clip or len(people) == 1,
+            layout=_clip_layout(photo, plays) if clip else _layout(photo, faces),
             words=WORDS,
             provenance=_provenance(observation, answer),
             data=_data(observation, answer),
@@ -137,6 +137,41 @@ def render(observation: Observation, answer: Answer, picture: Picture | None = N
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         )
     )
+
+
+def _timelines(page: Page, people: Sequence[PersonView]) -> dict[str, TimelineView]:
+    found = {person.key: timeline(page.observation, person.track, page.claimed, page.keys) for person in people}
+    return {key: view for key, view in found.items() if view is not None}
+
+
+def _pictures(
+    page: Page, people: Sequence[PersonView], picture: Picture | None, frames: Mapping[float, Picture]
+) -> dict[str, PersonPictures]:
+    """The pictures of each person, by ``PersonView.key``; all keys are there."""
+    pictures = dict.fromkeys((person.key for person in people), PersonPictures(None, None, None))
+    if any(track.peaks for track in page.observation.tracks):
+        main = page.track(people[0].track)
+        if picture is not None and main is not None and main.peaks:
+            frames = {main.peaks[0].time: picture, **frames}
+        return pictures | of_clip(page, people, frames, duration_of(page.observation))
+    return pictures | (of_photo(page, people, picture) if picture is not None else {})
+
+
+def _is_faceless(observation: Observation) -> bool:
+    """Whether there is nothing to speak of since no face was found; a clip may still have a voice."""
+    if observation.tracks or observation.media.kind == "audio":
+        return False
+    measured = observation.media.kind == "video" and observation.cues
+    return not measured and any(gap.stream == "face" for gap in observation.missing)
+
+
+def _scripts(*names: str) -> str:
+    return "".join(files("emollm.report").joinpath(name).read_text(encoding="utf-8") for name in names)
+
+
+def _clip_layout(photo: Photo | None, plays: bool) -> str:
+    tall = photo is not None and photo.width <= photo.height
+    return " ".join(filter(None, ("clip", "plays" if plays else "", "tall" if tall else "")))
 
 
 def _layout(photo: Photo | None, faces: Mapping[str, FaceView]) -> str:
@@ -151,9 +186,22 @@ def _layout(photo: Photo | None, faces: Mapping[str, FaceView]) -> str:
     return " ".join(filter(None, names))
 
 
-def index_row(answer: Answer, report: Path, picture: Picture | None = None) -> IndexRow:
-    """A row of :func:`write_index`; keeps a thumbnail of the picture, not the picture."""
-    return IndexRow(answer, report, picture_uri(picture, 320) if picture is not None else None)
+def index_row(answer: Answer, report: Path, picture: Picture | None = None, media: MediaInfo | None = None) -> IndexRow:
+    """A row of :func:`write_index`; keeps a thumbnail of the picture, not the picture.
+
+    Args:
+        answer: What is said about the clip.
+        report: Its page.
+        picture: The photo; of a clip the frame at its main peak.
+        media: What the file says of itself, for its kind and duration.
+    """
+    return IndexRow(
+        answer,
+        report,
+        picture_uri(picture, 320) if picture is not None else None,
+        media.kind if media is not None else "",
+        length(media.duration) if media is not None and media.duration is not None else "",
+    )
 
 
 def write_index(path: Path, rows: Iterable[IndexRow]) -> None:
@@ -175,6 +223,8 @@ def write_index(path: Path, rows: Iterable[IndexRow]) -> None:
             "name": _file_name(row.answer.id),
             "answer": row.answer,
             "thumbnail": row.thumbnail,
+            "kind": row.kind,
+            "duration": row.duration,
             "word": _strength_word(row.answer),
         }
         for row in rows
@@ -190,50 +240,6 @@ def _strength_word(answer: Answer) -> str:
     if answer.intensity is None or answer.label == "neutral":
         return ""
     return WORDS[strength(answer.intensity).name.lower()]
-
-
-def _photo(page: Page, people: Iterable[PersonView], picture: Picture) -> tuple[Photo, dict[str, FaceView]]:
-    height, width = (side / picture.scale for side in picture.pixels.shape[:2])
-    photo = Photo(picture_uri(picture, PHOTO_SIDE), round(width, 1), round(height, 1))
-    people = tuple(people)
-    faces = {}
-    for person in people:
-        track = page.track(person.track)
-        if track is not None:
-            faces[person.key] = _face(person, track.faces[0], picture, photo, thumb=len(people) > 1)
-    return photo, faces
-
-
-def _face(person: PersonView, face: Face, picture: Picture, photo: Photo, *, thumb: bool) -> FaceView:
-    box = face.box
-    left, right = (min(max(x / photo.width, 0.0), 1.0) for x in (box.x, box.x + box.width))
-    top, bottom = (min(max(y / photo.height, 0.0), 1.0) for y in (box.y, box.y + box.height))
-    corners = around(picture, box)
-    pose = {name: cue.value for name, cue in person.pose.items()}
-    x0, y0, x1, y1 = (round(corner / picture.scale, 1) for corner in corners)
-    wide, high = round(x1 - x0, 1), round(y1 - y0, 1)
-    return FaceView(
-        track=person.track or "",
-        word=person.label or "",
-        left=round(left * 100, 2),
-        top=round(top * 100, 2),
-        width=round((right - left) * 100, 2),
-        height=round((bottom - top) * 100, 2),
-        outlines=tuple(figures.smooth_path(shape.points, shape.closed) for shape in figures.outlines(face)),
-        regions=tuple(
-            (shape.name, figures.smooth_path(shape.points, shape.closed), shape.closed)
-            for shape in figures.shapes(face)
-        ),
-        axes=tuple(
-            (line.name.removeprefix("axis-"), figures.arrow_path(line))
-            for line in figures.head_axes(face, pose.get("yaw"), pose.get("pitch"), pose.get("roll"))
-        ),
-        gaze=tuple(
-            figures.arrow_path(line) for line in figures.gaze_arrows(face, pose.get("gaze_yaw"), pose.get("gaze_pitch"))
-        ),
-        closeup=Closeup(crop_uri(picture, corners, _CLOSEUP_SIDE), f"{x0} {y0} {wide} {high}", x0, y0, wide, high),
-        thumb=crop_uri(picture, corners, _THUMB_SIDE) if thumb else None,
-    )
 
 
 def _provenance(observation: Observation, answer: Answer) -> list[tuple[str, str]]:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from emollm.report.axis import clock, spoken
+
 # Not after "et al." and the like, nor before a bracket or a small letter.
 _SENTENCE_END = re.compile(r"(?<=[.!?…])(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bcf\.)(?<!\bvs\.)\s+(?![a-z(])|\n+")
 
@@ -17,6 +19,25 @@ class Link(NamedTuple):
     """Id of the element that shows the cue; None if the page does not show it."""
 
 
+class Moment(NamedTuple):
+    """The time that a claim speaks of, in seconds."""
+
+    at: float
+    """Where it leads."""
+    start: float
+    end: float
+    still: bool
+    """Whether it is one picture rather than something to be played."""
+
+    @property
+    def clock(self) -> str:
+        return clock(self.at)
+
+    @property
+    def spoken(self) -> str:
+        return spoken(self.at)
+
+
 @dataclass(frozen=True)
 class ClaimView:
     """A claim as it stands in a text."""
@@ -26,6 +47,8 @@ class ClaimView:
     verdict: str
     reason: str
     links: tuple[Link, ...]
+    moment: Moment | None = None
+    """None where the claim does not speak of a time."""
 
     @property
     def finding(self) -> tuple[object, ...]:
@@ -78,6 +101,11 @@ class Note(NamedTuple):
     """All claims it holds for."""
     quoted: bool
     """Whether the claim is not marked in the sentence, so that the note has to name it."""
+
+    @property
+    def moments(self) -> tuple[Moment, ...]:
+        """The times that its claims speak of, each once."""
+        return tuple(dict.fromkeys(claim.moment for claim in self.claims if claim.moment))
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,21 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from emollm.facs import ABSENT, UNITS, strength
+from emollm.report.axis import clock
 from emollm.report.figures import region_name
+from emollm.report.quantities import amount, quantity
 from emollm.report.regions import REGIONS, UNIT_REGIONS
-from emollm.report.texts import ClaimView, Link, Passage, Sentence, alone, split
-from emollm.types import Answer, Claim, Cue, CueKind, FollowUp, Missing, Observation, Part, Scale, Side, Track
+from emollm.report.texts import ClaimView, Link, Moment, Passage, Sentence, alone, split
+from emollm.types import Answer, Claim, Cue, CueKind, Extent, FollowUp, Missing, Observation, Part, Scale, Side, Track
 
 VISIBLE = ABSENT
 """Least intensity of a unit that is shown as a bar; below it FACS would not score it (``facs.strength``)."""
 
 _UNIT = re.compile(r"AU\d+")
-_UNITS_OF_SCALE = {
-    Scale.DEGREES: "°",
-    Scale.HERTZ: " Hz",
-    Scale.SEMITONES: " semitones",
-    Scale.DECIBELS: " dB",
-    Scale.SECONDS: " s",
-    Scale.RATE: " / s",
-}
+_ONE_PICTURE = 0.5
+"""Seconds up to which a time is shown rather than played."""
+
+_KINDS = {CueKind.PROSODY: "voice", CueKind.MOTION: "movement"}
 
 
 @dataclass(frozen=True)
@@ -135,15 +133,28 @@ class Page:
         )
 
     def shared_cues(self) -> tuple[CueView, ...]:
-        """Cues that speak of the whole clip."""
-        return tuple(self._cue(cue) for cue in _peaks(self.observation.cues) if cue.track is None)
+        """Cues that speak of the whole clip; of a recording without its events, which have their own places."""
+        return tuple(self._cue(cue) for cue in _strongest(self.observation.cues) if cue.track is None)
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """Id of the element that stands for each cue."""
+        return self._keys
+
+    @property
+    def claimed(self) -> frozenset[str]:
+        """Ids of all cues that a claim rests on."""
+        answers = (self.answer, *self.answer.people)
+        claims = [claim for answer in answers for claim in answer.claims]
+        claims += [claim for answer in answers for item in answer.follow_ups for claim in item.claims]
+        return frozenset(id for claim in claims for id in claim.cues)
 
     def track(self, id: str | None) -> Track | None:
         """The track of that id."""
         return next((track for track in self.observation.tracks if track.id == id), None)
 
     def _person(self, key: str, track: str | None, answer: Answer | None) -> PersonView:
-        own = [cue for cue in _peaks(self.observation.cues) if cue.track == track and track is not None]
+        own = [cue for cue in _strongest(self.observation.cues) if cue.track == track and track is not None]
         gaps = _unique((*self.observation.missing_for(track), *(answer.missing if answer else ())))
         passages, unplaced = self._rationale(answer) if answer else ((), ())
         pose = {cue.name: self._cue(cue) for cue in own if cue.kind in (CueKind.HEAD_POSE, CueKind.GAZE)}
@@ -189,10 +200,29 @@ class Page:
 
     def _claim(self, claim: Claim) -> ClaimView:
         links = tuple(Link(self._label(id), self._keys.get(id)) for id in claim.cues)
-        return ClaimView(f"claim-{next(self._claims)}", claim.text, claim.verdict.value, claim.reason, links)
+        return ClaimView(
+            f"claim-{next(self._claims)}", claim.text, claim.verdict.value, claim.reason, links, self._moment(claim)
+        )
+
+    def _moment(self, claim: Claim) -> Moment | None:
+        """Where a claim leads: to its start, or to the middle of a time so short that it is one picture.
+
+        A claim about the clip as a whole leads nowhere.
+        """
+        cues = [self._cues[id] for id in claim.cues if id in self._cues]
+        if claim.start is None or (cues and all(cue.extent is Extent.WHOLE for cue in cues)):
+            return None
+        end = claim.end if claim.end is not None and claim.end > claim.start else claim.start
+        if end - claim.start <= _ONE_PICTURE:
+            return Moment((claim.start + end) / 2, claim.start, end, True)
+        return Moment(claim.start, claim.start, end, False)
 
     def _label(self, id: str) -> str:
-        return self._cues[id].name if id in self._cues else id
+        cue = self._cues.get(id)
+        if cue is None:
+            return id
+        name = cue.name if cue.kind is CueKind.ACTION_UNIT or cue.extent is Extent.MOMENT else quantity(cue)
+        return f"{name} {clock(cue.start if cue.peak is None else cue.peak)}" if cue.extent is Extent.EVENT else name
 
     def _unit(self, cue: Cue) -> UnitView:
         value = cue.value or 0.0
@@ -210,7 +240,7 @@ class Page:
             word="" if probability else strength(value).name.lower(),
             probability=probability,
             reliable=cue.reliable,
-            regions=" ".join(_moved(cue)),
+            regions=" ".join(moved(cue)),
             when=self._when(cue),
             source=str(cue.source),
         )
@@ -219,17 +249,17 @@ class Page:
         regions = {CueKind.HEAD_POSE: "axes", CueKind.GAZE: "gaze"}.get(cue.kind, "")
         return CueView(
             key=self._keys[cue.id],
-            kind=cue.kind.value.replace("_", " "),
-            name=cue.name.replace("_", " "),
+            kind=_KINDS.get(cue.kind, cue.kind.value.replace("_", " ")),
+            name=quantity(cue) if cue.extent is Extent.WHOLE else cue.name.replace("_", " "),
             value=cue.value,
-            shown=cue.text if cue.text is not None else f"{cue.value:.3g}{_UNITS_OF_SCALE.get(cue.scale, '')}",
+            shown=amount(cue),
             regions=regions,
             when=self._when(cue),
             source=str(cue.source),
         )
 
     def _when(self, cue: Cue) -> str:
-        return f"{cue.start:.1f}–{cue.end:.1f} s" if cue.end > 0 else ""
+        return f"{cue.start:.1f}–{cue.end:.1f} s" if cue.end > 0 and cue.extent is not Extent.WHOLE else ""
 
 
 _VERDICTS = ("supported", "contradicted", "unverifiable")
@@ -241,23 +271,23 @@ def _cue_keys(cues: Sequence[Cue]) -> dict[str, str]:
     return {cue.id: groups.setdefault(_quantity(cue), f"cue-{len(groups) + 1}") for cue in cues}
 
 
-def _peaks(cues: Sequence[Cue]) -> list[Cue]:
-    """Of repeated measurements of one quantity the one with the largest absolute value."""
+def _strongest(cues: Sequence[Cue]) -> list[Cue]:
+    """Of repeated measurements of one quantity the one with the largest absolute value; events are left out."""
     best: dict[tuple[object, ...], Cue] = {}
     for cue in cues:
         key = _quantity(cue)
-        if key not in best or abs(cue.value or 0) > abs(best[key].value or 0):
+        if cue.extent is not Extent.EVENT and (key not in best or abs(cue.value or 0) > abs(best[key].value or 0)):
             best[key] = cue
     return list(best.values())
 
 
 def _quantity(cue: Cue) -> tuple[object, ...]:
-    if cue.scale is Scale.TEXT:
+    if cue.scale is Scale.TEXT or cue.extent is Extent.EVENT:
         return (cue.id,)
-    return cue.track, cue.kind, cue.name, cue.scale, cue.source.backend
+    return cue.track, cue.kind, cue.name, cue.scale, cue.source.backend, cue.extent
 
 
-def _moved(cue: Cue) -> Iterator[str]:
+def moved(cue: Cue) -> Iterator[str]:
     """Regions that a unit moves, on the sides where it is visible; on both if on neither."""
     sides = {side for side, value in ((Side.LEFT, cue.left), (Side.RIGHT, cue.right)) if value and value >= VISIBLE}
     for name in UNIT_REGIONS.get(cue.name, ()):

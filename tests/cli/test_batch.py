@@ -4,6 +4,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -555,6 +556,65 @@ def test_the_fingerprint_depends_on_every_part() -> None:
     keys = {fingerprint("a", "b"), fingerprint("ab"), fingerprint("a"), fingerprint(Length(id="a", length=1))}
     assert len(keys) == 4
     assert fingerprint("a", "b") == fingerprint("a", "b")
+
+
+# ---- recordings -----------------------------------------------------------------------------------------------------
+
+
+def test_recordings_are_worked_on_one_at_a_time_and_other_clips_beside_them(folder: Path) -> None:
+    at_work = threading.Lock()
+    photo_done = threading.Event()
+
+    def work(path: Path) -> Length:
+        recording = path.name != "02.png"
+        with batch.turn(path, recording) as progress:
+            assert (progress is not None) == recording
+            if recording:
+                assert at_work.acquire(blocking=False), "another recording is being worked on"
+                assert photo_done.wait(10)
+                at_work.release()
+            else:
+                photo_done.set()
+        return Length(id=str(path), length=1)
+
+    batch = Batch(files(folder, 1, 2, 3, 4), work, Length, key="k", workers=3)
+    with batch:
+        assert len(list(batch)) == 4
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_ends_the_recordings_in_progress_wherever_it_strikes(folder: Path, workers: int) -> None:
+    begun, ended = threading.Event(), list[str]()
+
+    def work(path: Path) -> Length:
+        with batch.turn(path, True) as progress:
+            assert progress is not None
+            try:
+                begun.set()
+                while True:  # an endless recording
+                    progress(1.0, None)
+                    time.sleep(0.01)
+            finally:
+                ended.append(path.name)
+
+    def interrupt() -> None:
+        begun.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    for _ in range(10):
+        begun.clear()
+        ended.clear()
+        batch = Batch(files(folder, 1, 2, 3), work, Length, key="k", workers=workers)
+        threads = [threading.Thread(target=interrupt)]
+        threads[0].start()
+        with pytest.raises(Stopped, match="stopped after 0 of 3"), batch:
+            list(batch)
+        for thread in threads + [other for other in threading.enumerate() if other.name.startswith("ahead")]:
+            thread.join(10)
+            assert not thread.is_alive()
+        assert len(ended) == 1
+        assert signal.getsignal(signal.SIGINT) is before
 
 
 # ---- real processes -------------------------------------------------------------------------------------------------

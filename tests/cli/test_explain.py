@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from emollm.cli.explain import _Drawings
+from emollm.cli.drawings import Drawings
 from emollm.cli.text import answer_text
 from emollm.emotions import label_set
 from emollm.errors import ConfigError
@@ -26,9 +27,19 @@ TABLE = (
 HEAD = ("--set", "perception.action_units=mesh-head")
 
 
-def emollm(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+Run = subprocess.CompletedProcess[str]
+
+
+def process(*arguments: str | Path, **variables: str) -> Run:
+    """The command line in a process of its own, with an environment of its own."""
     command = [sys.executable, "-m", "emollm", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | variables, timeout=120)
+
+
+@pytest.fixture
+def emollm(say: Callable[..., tuple[int, str, str]]) -> Callable[..., Run]:
+    """The command line in this process, with models that stay open."""
+    return lambda *arguments: subprocess.CompletedProcess(arguments, *say(*arguments))
 
 
 @pytest.fixture
@@ -45,7 +56,7 @@ def photos(tmp_path: Path, astronaut: Path, group: Path) -> Path:
     return folder
 
 
-def test_explain_tells_label_evidence_and_what_is_missing(astronaut: Path) -> None:
+def test_explain_tells_label_evidence_and_what_is_missing(astronaut: Path, emollm: Callable[..., Run]) -> None:
     run = emollm("explain", astronaut, *HEAD)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
@@ -61,7 +72,7 @@ def test_explain_tells_label_evidence_and_what_is_missing(astronaut: Path) -> No
         assert expected in run.stdout
 
 
-def test_json_is_one_answer_a_line_and_nothing_else(photos: Path) -> None:
+def test_json_is_one_answer_a_line_and_nothing_else(photos: Path, emollm: Callable[..., Run]) -> None:
     run = emollm("explain", photos, "--json", *HEAD)
     assert run.returncode == 1, "one of four files is broken"
     answers = [Answer.from_json(line) for line in run.stdout.splitlines()]
@@ -73,15 +84,17 @@ def test_json_is_one_answer_a_line_and_nothing_else(photos: Path) -> None:
     assert "Traceback" not in run.stderr
 
 
-def test_a_photo_without_a_face_is_an_abstention_and_no_failure(photos: Path) -> None:
+def test_a_photo_without_a_face_is_an_abstention_and_no_failure(photos: Path, emollm: Callable[..., Run]) -> None:
     run = emollm("explain", photos / "c.png", "--json", *HEAD)
     assert run.returncode == 0
     answer = Answer.from_json(run.stdout)
     assert answer.status == "abstained"
-    assert [(gap.stream, gap.reason) for gap in answer.missing] == [("face", "no face found")]
+    assert [gap.reason for gap in answer.missing if gap.stream == "face"] == ["no face found"]
 
 
-def test_reports_overlays_and_rejects_are_written_for_a_folder(photos: Path, tmp_path: Path) -> None:
+def test_reports_overlays_and_rejects_are_written_for_a_folder(
+    photos: Path, tmp_path: Path, emollm: Callable[..., Run]
+) -> None:
     out, pages, pictures = tmp_path / "out" / "answers.jsonl", tmp_path / "pages", tmp_path / "pictures"
     run = emollm("explain", photos, "--out", out, "--report", pages, "--overlay", pictures, *HEAD)
     assert run.returncode == 1
@@ -108,9 +121,9 @@ def test_reports_overlays_and_rejects_are_written_for_a_folder(photos: Path, tmp
         (["explain", "x.jpg", "--ask", " "], "the question is empty"),
         (["explain", "x.jpg", "--ask", "why " * 300], "at most 1000 are read"),
         (["explain", "x.jpg", "--ask", "Why?", "--model", "nosuch"], "nosuch: no such model folder"),
-        (["explain", "x.csv", "--overlay", "o.png"], "no photo to draw on"),
+        (["explain", "x.csv", "--overlay", "o.png"], "no picture to draw on"),
         (["explain", "x.png", "--overlay", "x.png"], "is a clip and would be replaced"),
-        (["explain", "voice.wav"], "give a photo"),
+        (["explain", "voice.wav"], "voice.wav: cannot be read: no such file"),
         (["explain", "x.jpg", "--report", "-"], "--report -: standard output is not written to"),
         (["explain", "x.jpg", "--overlay", "-"], "--overlay -: standard output is not written to"),
         (["explain", "x.jpg", "--out", "rejects.jsonl"], "lists the rejects"),
@@ -124,9 +137,17 @@ def test_reports_overlays_and_rejects_are_written_for_a_folder(photos: Path, tmp
         (["observe", "x.jpg", "--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_wrong_usage_is_one_line_and_exit_2(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    emollm: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Refused before any model is opened: the cache is empty and the network is off."""
-    run = emollm(*arguments, EMOLLM_CACHE=str(tmp_path), EMOLLM_OFFLINE="1")
+    monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path))
+    monkeypatch.setenv("EMOLLM_OFFLINE", "1")
+    run = emollm(*arguments)
     assert run.returncode == 2
     assert message in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1 or "Usage" in run.stderr
@@ -134,13 +155,15 @@ def test_wrong_usage_is_one_line_and_exit_2(arguments: list[str], message: str, 
 
 
 def test_a_model_that_cannot_be_had_is_one_line(astronaut: Path, tmp_path: Path) -> None:
-    run = emollm("explain", astronaut, EMOLLM_CACHE=str(tmp_path), EMOLLM_OFFLINE="1")
+    run = process("explain", astronaut, EMOLLM_CACHE=str(tmp_path), EMOLLM_OFFLINE="1")
     assert run.returncode == 2
     assert len(run.stderr.strip().splitlines()) == 1
     assert "face-detector-short" in run.stderr
 
 
-def test_a_report_that_cannot_be_written_leaves_nothing_half_done(astronaut: Path, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_leaves_nothing_half_done(
+    astronaut: Path, tmp_path: Path, emollm: Callable[..., Run]
+) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("not a folder")
     run = emollm("explain", astronaut, "--report", blocker / "page.html", *HEAD)
@@ -149,7 +172,7 @@ def test_a_report_that_cannot_be_written_leaves_nothing_half_done(astronaut: Pat
     assert list(tmp_path.iterdir()) == [blocker]
 
 
-def test_deleted_pages_and_pictures_are_made_again(photos: Path, tmp_path: Path) -> None:
+def test_deleted_pages_and_pictures_are_made_again(photos: Path, tmp_path: Path, emollm: Callable[..., Run]) -> None:
     pages, pictures = tmp_path / "pages", tmp_path / "pictures"
     arguments = ("explain", photos, "--out", tmp_path / "a.jsonl", "--report", pages, "--overlay", pictures, *HEAD)
     emollm(*arguments)
@@ -164,7 +187,9 @@ def test_deleted_pages_and_pictures_are_made_again(photos: Path, tmp_path: Path)
     assert (pages / "index.html").read_text() == index
 
 
-def test_kept_results_are_those_of_the_backend_that_auto_stands_for(photos: Path, tmp_path: Path) -> None:
+def test_kept_results_are_those_of_the_backend_that_auto_stands_for(
+    photos: Path, tmp_path: Path, emollm: Callable[..., Run]
+) -> None:
     out = tmp_path / "observations.jsonl"
     emollm("observe", photos, "--out", out, "--set", "perception.action_units=auto")
     now = choose_meter("auto")
@@ -172,7 +197,9 @@ def test_kept_results_are_those_of_the_backend_that_auto_stands_for(photos: Path
     assert "3 by an earlier run" in again.stderr
 
 
-def test_a_label_set_of_one_s_own_that_was_edited_gives_new_answers(astronaut: Path, tmp_path: Path) -> None:
+def test_a_label_set_of_one_s_own_that_was_edited_gives_new_answers(
+    astronaut: Path, tmp_path: Path, emollm: Callable[..., Run]
+) -> None:
     words = files("emollm").joinpath("labels", "basic8.yaml").read_text()
     own, out = tmp_path / "own.yaml", tmp_path / "answers.jsonl"
     arguments = ("explain", astronaut, "--labels", own, "--out", out, *HEAD)
@@ -184,7 +211,9 @@ def test_a_label_set_of_one_s_own_that_was_edited_gives_new_answers(astronaut: P
     assert Answer.from_json(out.read_text()).label == "joyfulness"
 
 
-def test_a_table_that_cannot_be_read_is_rejected_and_one_of_no_known_tool_passed_over(photos: Path) -> None:
+def test_a_table_that_cannot_be_read_is_rejected_and_one_of_no_known_tool_passed_over(
+    photos: Path, emollm: Callable[..., Run]
+) -> None:
     (photos / "gone.csv").symlink_to(photos / "nowhere.csv")
     (photos / "budget.csv").write_text("month,euros\n1,2\n")
     run = emollm("observe", photos, "--json", "--no-landmarks", *HEAD)
@@ -194,17 +223,19 @@ def test_a_table_that_cannot_be_read_is_rejected_and_one_of_no_known_tool_passed
     assert "budget" not in run.stderr
 
 
-def test_the_tables_among_photos_get_no_overlay_and_one_line_says_so(photos: Path, tmp_path: Path) -> None:
+def test_the_tables_among_photos_get_no_overlay_and_one_line_says_so(
+    photos: Path, tmp_path: Path, emollm: Callable[..., Run]
+) -> None:
     table = tmp_path / "openface.csv"
     table.write_text(TABLE)
     pictures = tmp_path / "pictures"
     run = emollm("explain", table, photos / "c.png", "--json", "--overlay", pictures, *HEAD)
     assert run.returncode == 0, run.stderr
     assert [path.name for path in pictures.iterdir()] == ["c.png.png"]
-    assert run.stderr.count("no photo to draw on") == 1
+    assert run.stderr.count("no picture to draw on") == 1
 
 
-def test_a_clip_is_never_replaced_by_a_drawing(photos: Path) -> None:
+def test_a_clip_is_never_replaced_by_a_drawing(photos: Path, emollm: Callable[..., Run]) -> None:
     before = (photos / "a.jpg").read_bytes()
     os.link(photos / "a.jpg", photos / "same.jpg")
     (photos / "link.jpg").symlink_to("a.jpg")
@@ -215,7 +246,7 @@ def test_a_clip_is_never_replaced_by_a_drawing(photos: Path) -> None:
     assert (photos / "a.jpg").read_bytes() == before
 
 
-def test_results_never_replace_a_clip(tmp_path: Path) -> None:
+def test_results_never_replace_a_clip(tmp_path: Path, emollm: Callable[..., Run]) -> None:
     clip = tmp_path / "x.jsonl"
     clip.touch()
     run = emollm("observe", clip, "--out", clip)
@@ -244,20 +275,22 @@ def test_overlays_are_not_put_where_the_next_run_would_read_them(
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
     with pytest.raises(ConfigError, match="take the drawings for photos") if refused else nullcontext():
-        _Drawings([Path("photos/a.png")], None, Path(overlay), [argument])
+        Drawings([Path("photos/a.png")], None, Path(overlay), [argument])
 
 
 def test_a_file_that_emollm_did_not_write_is_refused_before_any_photo_is_measured(tmp_path: Path) -> None:
     out = tmp_path / "mine.jsonl"
     out.write_text("my notes\n")
     variables = {"EMOLLM_CACHE": str(tmp_path / "cache"), "EMOLLM_OFFLINE": "1"}
-    run = emollm("explain", "x.jpg", "--out", out, *HEAD, **variables)
+    run = process("explain", "x.jpg", "--out", out, *HEAD, **variables)
     assert run.returncode == 2
     assert "not written by this command of emollm (expected one answer a line)" in run.stderr
     assert out.read_text() == "my notes\n"
 
 
-def test_answers_on_standard_output_stay_json_beside_files_and_progress(photos: Path, tmp_path: Path) -> None:
+def test_answers_on_standard_output_stay_json_beside_files_and_progress(
+    photos: Path, tmp_path: Path, emollm: Callable[..., Run]
+) -> None:
     arguments = (
         "--json",
         "--out",
@@ -277,22 +310,22 @@ def test_answers_on_standard_output_stay_json_beside_files_and_progress(photos: 
 
 def test_pages_have_names_that_fit_and_none_takes_the_overview_s(tmp_path: Path) -> None:
     names = ["index", "a/b.png", "b.png", "é" * 120 + "1.png", "é" * 120 + "2.png"]
-    drawings = _Drawings([Path(name) for name in names], tmp_path, None)
+    drawings = Drawings([Path(name) for name in names], tmp_path, None)
     pages = [drawings.of(Path(name))[0].name for name in names]
     assert pages[0].startswith("index-")
     assert all(page.startswith("b.png-") for page in pages[1:3])
     assert all(page.startswith("é" * 100 + "-") for page in pages[3:])
     assert len(set(pages)) == len(names)
-    backwards = _Drawings([Path(name) for name in reversed(names)], tmp_path, None)
+    backwards = Drawings([Path(name) for name in reversed(names)], tmp_path, None)
     assert [backwards.of(Path(name))[0].name for name in names] == pages
 
 
 def test_a_name_of_its_own_names_the_page_as_it_is(tmp_path: Path) -> None:
-    drawings = _Drawings([Path("a/b.png"), Path("a/c.png")], tmp_path, None)
+    drawings = Drawings([Path("a/b.png"), Path("a/c.png")], tmp_path, None)
     assert [drawings.of(Path(f"a/{name}.png"))[0].name for name in "bc"] == ["b.png.html", "c.png.html"]
 
 
-def test_text_of_a_photo_without_a_face_has_no_empty_headings(photos: Path) -> None:
+def test_text_of_a_photo_without_a_face_has_no_empty_headings(photos: Path, emollm: Callable[..., Run]) -> None:
     run = emollm("explain", photos / "c.png", *HEAD)
     assert run.returncode == 0
     assert "no face found" in run.stdout
@@ -307,7 +340,9 @@ def test_a_name_cannot_steer_the_terminal(astronaut_observation: Observation) ->
     assert "\x1b" not in text
 
 
-def test_names_that_are_not_utf8_have_a_page_and_a_row(photos: Path, tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_have_a_page_and_a_row(
+    photos: Path, tmp_path: Path, emollm: Callable[..., Run]
+) -> None:
     os.rename(photos / "c.png", os.fsencode(photos) + b"/\xff.png")
     run = emollm("explain", photos, "--report", tmp_path / "pages", *HEAD)
     assert run.returncode == 1, run.stderr
@@ -318,10 +353,10 @@ def test_names_that_are_not_utf8_have_a_page_and_a_row(photos: Path, tmp_path: P
 def test_an_ascii_terminal_gets_plain_signs_and_exact_json(tmp_path: Path) -> None:
     table = tmp_path / "é.csv"
     table.write_text(TABLE)
-    run = emollm("explain", table, PYTHONIOENCODING="ascii")
+    run = process("explain", table, PYTHONIOENCODING="ascii")
     assert run.returncode == 0, run.stderr
     assert "####" in run.stdout
-    run = emollm("explain", table, "--json", PYTHONIOENCODING="ascii")
+    run = process("explain", table, "--json", PYTHONIOENCODING="ascii")
     assert run.stdout.isascii()
     assert Answer.from_json(run.stdout).id == str(table)
 
@@ -340,7 +375,7 @@ def test_closed_streams_are_no_error(closed: str, tmp_path: Path) -> None:
 def test_the_overview_holds_little_of_each_answer(astronaut_observation: Observation, tmp_path: Path) -> None:
     answer = reason(astronaut_observation, label_set("basic8"))
     paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
-    drawings = _Drawings(paths, tmp_path / "pages", None)
+    drawings = Drawings(paths, tmp_path / "pages", None)
     drawings.add_row(paths[0], answer.model_copy(update={"people": (answer,)}))
     (row,) = drawings._rows.values()
     assert len(row.answer.to_json()) < 1000 < len(answer.to_json())
@@ -348,7 +383,7 @@ def test_the_overview_holds_little_of_each_answer(astronaut_observation: Observa
     assert len(row.answer.people) == 1
 
 
-def test_observe_prints_an_observation_that_reads_back(astronaut: Path) -> None:
+def test_observe_prints_an_observation_that_reads_back(astronaut: Path, emollm: Callable[..., Run]) -> None:
     run = emollm("observe", astronaut, "--json", *HEAD)
     assert run.returncode == 0
     observation = Observation.from_json(run.stdout)
@@ -358,7 +393,7 @@ def test_observe_prints_an_observation_that_reads_back(astronaut: Path) -> None:
     assert Observation.from_json(short.stdout).cues == observation.cues
 
 
-def test_a_table_of_another_tool_is_explained_like_a_photo(tmp_path: Path) -> None:
+def test_a_table_of_another_tool_is_explained_like_a_photo(tmp_path: Path, emollm: Callable[..., Run]) -> None:
     table = tmp_path / "openface.csv"
     table.write_text(TABLE)
     run = emollm("explain", table, "--json")
@@ -368,7 +403,7 @@ def test_a_table_of_another_tool_is_explained_like_a_photo(tmp_path: Path) -> No
     assert "openface2@unknown" in answer.provenance.cues
 
 
-def test_observe_takes_the_settings_of_explain(astronaut: Path, tmp_path: Path) -> None:
+def test_observe_takes_the_settings_of_explain(astronaut: Path, tmp_path: Path, emollm: Callable[..., Run]) -> None:
     """The example of ``--help`` works in both commands, and so does one settings file."""
     settings = tmp_path / "settings.yaml"
     settings.write_text("perception: {action_units: mesh-head, smallest: 400}\nreasoner: {min_support: 0.5}\n")

@@ -1,5 +1,6 @@
 """The bench: its recipe of pictures, its arithmetic, its page, its contestants."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 from emollm.errors import DataError, EmollmError, MediaError
 from emollm.eval import bench
 from emollm.eval.bench_images import COUNT, SOURCES, Variation, plan, vary
+from emollm.eval.bench_machine import plain, two_cores
 from emollm.eval.bench_rivals import Contestant, Round, Timing
 from emollm.eval.bench_table import (
     Row,
@@ -150,6 +152,19 @@ def test_a_page_that_is_not_there_is_refused(tmp_path: Path) -> None:
         put(tmp_path / "none.md", "a", "new")
 
 
+# ---- the machine ----------------------------------------------------------------------------------------------------
+
+
+def test_contestants_get_two_cores_of_those_there_are() -> None:
+    cores = two_cores()
+    assert set(cores) <= os.sched_getaffinity(0)
+    assert len(set(cores)) == min(2, len(os.sched_getaffinity(0)))
+
+
+def test_a_reason_tells_no_folder_of_the_user() -> None:
+    assert plain(f"{Path.home()}/models/x: is missing.\nMore of it") == "~/models/x: is missing"
+
+
 # ---- contestants and command ----------------------------------------------------------------------------------------
 
 
@@ -169,17 +184,42 @@ def test_a_contestant_answers_each_round(tmp_path: Path) -> None:
             assert contestant.run([Path("ab")]) == Round((Timing(0.1, 0.2, 2),), 1.5, 7)
 
 
+def test_a_contestant_is_restricted_to_its_cores(tmp_path: Path) -> None:
+    script = tmp_path / "cores.py"
+    script.write_text(
+        "import json, os, sys\n"
+        "print(json.dumps({}), flush=True)\n"
+        "for line in sys.stdin: print(json.dumps({line.strip(): sorted(os.sched_getaffinity(0))}), flush=True)\n",
+        encoding="utf-8",
+    )
+    core = min(os.sched_getaffinity(0))
+    with Contestant("cores", [sys.executable, str(script)], tmp_path / "log", [core]) as contestant:
+        assert contestant.ask(7) == {"7": [core]}
+    with Contestant("cores", [sys.executable, str(script)], tmp_path / "log") as contestant:
+        assert contestant.ask(7) == {"7": sorted(os.sched_getaffinity(0))}
+
+
+def test_a_contestant_that_ends_instead_of_answering_says_why(tmp_path: Path) -> None:
+    script = "print({}, flush=True); raise SystemExit('too long a clip')"
+    with (
+        Contestant("broken", [sys.executable, "-c", script], tmp_path / "log") as contestant,
+        pytest.raises(EmollmError, match="broken ended with code 1: too long a clip"),
+    ):
+        contestant.ask("clip.mp4")
+
+
 def test_a_contestant_that_ends_says_why(tmp_path: Path) -> None:
     with pytest.raises(EmollmError, match="broken ended with code 1: out of order; its whole log is"):
         Contestant("broken", [sys.executable, "-c", "raise SystemExit('out of order')"], tmp_path / "log")
 
 
 def test_mediapipes_side_needs_nothing_of_ours() -> None:
-    from emollm.eval import bench_mediapipe
+    from emollm.eval import bench_mediapipe, bench_mediapipe_video
 
-    code = f"import runpy, sys; runpy.run_path({bench_mediapipe.__file__!r}); print('emollm' in sys.modules)"
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    for side in (bench_mediapipe, bench_mediapipe_video):
+        code = f"import runpy, sys; runpy.run_path({side.__file__!r}); print('emollm' in sys.modules)"
+        done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize(("folder", "message"), [("none", "expected a folder"), (".", "no photo in it can be read")])

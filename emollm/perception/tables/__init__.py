@@ -7,6 +7,7 @@ invented: no time without a time column, no position without coordinates.
 from pathlib import Path
 
 from emollm.errors import DataError
+from emollm.perception.course import CourseSettings
 from emollm.perception.tables.rows import Reader, header
 from emollm.registry import Registry
 from emollm.types import Observation, Table
@@ -22,12 +23,14 @@ READERS: Registry[Reader] = Registry(
 """Formats by name, as in ``Table.format``."""
 
 
-def read_table(table: Table, clip_id: str) -> Observation:
+def read_table(table: Table, clip_id: str, settings: CourseSettings | None = None) -> Observation:
     """The Observation in a table.
 
     Args:
-        table: File, format, and the scale of its intensities where releases of the tool disagree.
+        table: File, format, the scale of its intensities where releases of the tool disagree, the frame rate where the
+            tool writes no times.
         clip_id: Id of the Observation; in a table of several inputs, the name of the input.
+        settings: How the course over time is read; the defaults if not given.
 
     Raises:
         ConfigError: Unknown format.
@@ -43,7 +46,7 @@ def read_table(table: Table, clip_id: str) -> Observation:
             else "no known tool writes these columns"
         )
         raise DataError(f"{table.path}:1: not a table of {reader.tool} ({', '.join(columns[:4])[:80]} …); {hint}")
-    return reader.read(table, clip_id)
+    return reader.read(table, clip_id, settings or CourseSettings())
 
 
 def sniff(path: Path) -> str | None:

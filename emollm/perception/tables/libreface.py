@@ -17,9 +17,11 @@ import numpy as np
 
 from emollm.emotions import label_set
 from emollm.errors import DataError
-from emollm.perception.tables.cues import Person, observation
+from emollm.perception.course import CourseSettings
+from emollm.perception.tables.observation import observation
+from emollm.perception.tables.person import Person
 from emollm.perception.tables.rows import Reader, Rows, missing_column, read_rows
-from emollm.types import CueKind, Missing, Observation, Scale, Source, Table
+from emollm.types import Missing, Observation, Scale, Source, Table
 
 SOURCE = Source(backend="libreface", version="unknown", licence="LibreFace: research use")
 SCALES = (1.0, 5.0)
@@ -34,7 +36,7 @@ def recognises(columns: Sequence[str]) -> bool:
     return any(_DETECTED.fullmatch(name) or _INTENSITY.fullmatch(name) for name in columns)
 
 
-def read(table: Table, clip_id: str) -> Observation:
+def read(table: Table, clip_id: str, settings: CourseSettings) -> Observation:
     """The Observation in a LibreFace csv.
 
     Raises:
@@ -56,7 +58,8 @@ def read(table: Table, clip_id: str) -> Observation:
         )
     faces = ~np.isnan(np.stack([rows.numbers[name] for name in (*intensity.values(), *detected.values())])).all(axis=0)
     gaps = [] if faces.any() else [Missing(stream="face", reason="no face found in any row")]
-    times = rows.times(_TIME, np.arange(len(rows)), 1e-3) if _TIME in rows.numbers else None
+    every, own = np.arange(len(rows)), _TIME in rows.numbers
+    times = rows.times(_TIME, every, 1e-3) if own else rows.frame_times("frame_idx", every, table.fps)
     people: list[Person] = []
     if faces.any():
         person = Person(SOURCE, None if times is None else times[faces])
@@ -74,6 +77,8 @@ def read(table: Table, clip_id: str) -> Observation:
         measured={*intensity, *detected},
         frames=len(rows),
         duration=None if times is None else float(times[-1]),
+        settings=settings,
+        rate=None if own else table.fps,
         note=f"{dropped} of {len(rows)} rows without a face" if dropped else None,
         missing=gaps,
     )
@@ -92,10 +97,10 @@ def _add_units(
             hint = "is the table's scale 5?" if scale == 1.0 else ""
             values = rows.check_range(intensity[unit], 0.0, scale, hint)[faces]
             largest = max(largest, float(np.nan_to_num(values).max(initial=0.0)))
-            person.add_peak(CueKind.ACTION_UNIT, unit, Scale.INTENSITY, values / scale)
+            person.add_unit(unit, Scale.INTENSITY, values / scale)
         else:
             values = rows.check_range(detected[unit], 0.0, 1.0)[faces]
-            person.add_peak(CueKind.ACTION_UNIT, unit, Scale.PROBABILITY, values)
+            person.add_unit(unit, Scale.PROBABILITY, values)
     if intensity and scale == 5.0 and largest <= 1.0:
         person.missing.append(
             Missing(
@@ -115,7 +120,7 @@ def _add_expression(person: Person, rows: Rows, faces: np.ndarray) -> None:
     label = label_set("libreface").find(word)
     if label is None:
         raise DataError(f"{rows.path}: facial_expression {word!r} is none of LibreFace's words")
-    person.add_text(CueKind.EXPRESSION, "expression", label)
+    person.expression = label
 
 
 READER = Reader("LibreFace", recognises, read)

@@ -17,9 +17,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emollm.perception.tables.cues import Person, observation
+from emollm.perception.course import CourseSettings
+from emollm.perception.tables.observation import observation
+from emollm.perception.tables.person import Person
 from emollm.perception.tables.rows import Reader, Rows, missing_column, read_rows
-from emollm.types import CueKind, Missing, Observation, Scale, Source, Table
+from emollm.types import Missing, Observation, Scale, Source, Table
 
 SOURCE = Source(backend="openface2", version="unknown", licence="OpenFace: academic and non-commercial research use")
 MIN_CONFIDENCE = 0.8
@@ -36,7 +38,7 @@ def recognises(columns: Sequence[str]) -> bool:
     return any(_UNIT.fullmatch(name) for name in columns) or {"pose_Rx", "confidence"} <= set(columns)
 
 
-def read(table: Table, clip_id: str) -> Observation:
+def read(table: Table, clip_id: str, settings: CourseSettings) -> Observation:
     """The Observation in an OpenFace 2 csv.
 
     Raises:
@@ -72,8 +74,9 @@ def read(table: Table, clip_id: str) -> Observation:
         path=table.path,
         source=SOURCE,
         measured={name[:4] for name in units},
-        frames=len(np.unique(rows.filled("frame"))) if "frame" in rows.numbers else 1,
+        frames=len(np.unique(rows.filled("frame"))) if "frame" in rows.numbers else len(rows),
         duration=float(rows.filled("timestamp").max()) if "timestamp" in rows.numbers else None,
+        settings=settings,
         note=f"{dropped} of {len(rows)} rows without a certain face" if dropped else None,
         missing=gaps,
     )
@@ -96,24 +99,24 @@ def _person(rows: Rows, chosen: np.ndarray, confidence: np.ndarray) -> Person:
         unit, model = name[:4], name[5]
         if model == "r":
             values = rows.check_range(name, 0.0, _MAX)[chosen] / _MAX
-            person.add_peak(CueKind.ACTION_UNIT, unit, Scale.INTENSITY, values)
+            person.add_unit(unit, Scale.INTENSITY, values)
         elif f"{unit}_r" not in rows.numbers:
-            person.add_peak(CueKind.ACTION_UNIT, unit, Scale.PROBABILITY, rows.check_range(name, 0.0, 1.0)[chosen])
+            person.add_unit(unit, Scale.PROBABILITY, rows.check_range(name, 0.0, 1.0)[chosen])
     pose = _columns(rows, chosen, "pose_Rx", "pose_Ry", "pose_Rz")
     if pose is None:
         person.missing.append(Missing(stream="head_pose", reason="the table has no pose columns"))
     else:
         pitch, yaw, roll = np.degrees(pose)
         for name, degrees in (("yaw", -yaw), ("pitch", -pitch), ("roll", roll)):
-            person.add_angle(CueKind.HEAD_POSE, name, degrees)
+            person.add_angle(name, degrees)
     gaze = _gaze(rows, chosen)
     if gaze is None or pose is None:
         lacking = "gaze" if gaze is None else "pose"
         person.missing.append(Missing(stream="gaze", reason=f"the table has no {lacking} columns"))
     else:
         across, down = _in_head(gaze, pose)
-        person.add_angle(CueKind.GAZE, "gaze_yaw", np.degrees(across))
-        person.add_angle(CueKind.GAZE, "gaze_pitch", -np.degrees(down))
+        person.add_angle("gaze_yaw", np.degrees(across))
+        person.add_angle("gaze_pitch", -np.degrees(down))
     return person
 
 

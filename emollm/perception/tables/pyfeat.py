@@ -20,9 +20,11 @@ import numpy as np
 
 from emollm.emotions import LabelSet, label_set
 from emollm.errors import DataError
-from emollm.perception.tables.cues import Person, observation
+from emollm.perception.course import CourseSettings
+from emollm.perception.tables.observation import observation
+from emollm.perception.tables.person import Person
 from emollm.perception.tables.rows import Reader, Rows, missing_column, read_rows
-from emollm.types import CueKind, Missing, Observation, Scale, Source, Table
+from emollm.types import Missing, Observation, Scale, Source, Table
 
 UNRELIABLE = frozenset({"AU07"})
 
@@ -38,7 +40,7 @@ def recognises(columns: Sequence[str]) -> bool:
     return any(_UNIT.fullmatch(name) for name in columns) and bool({"FaceScore", "input", "frame"} & set(columns))
 
 
-def read(table: Table, clip_id: str) -> Observation:
+def read(table: Table, clip_id: str, settings: CourseSettings) -> Observation:
     """The Observation in a py-feat csv.
 
     Raises:
@@ -65,8 +67,8 @@ def read(table: Table, clip_id: str) -> Observation:
     )
     mine = _of_clip(rows, clip_id)
     faces = mine & ~np.isnan(np.stack([rows.numbers[name] for name in units])).all(axis=0)
-    people = [_person(rows, chosen, units, sets, source) for chosen in _persons(rows, faces)]
-    frames = len(np.unique(rows.numbers["frame"][mine])) if "frame" in rows.numbers else int(mine.sum())
+    people = [_person(rows, chosen, units, sets, source, table.fps) for chosen in _persons(rows, faces)]
+    numbers = rows.numbers["frame"][mine] if "frame" in rows.numbers else np.arange(int(mine.sum()), dtype=float)
     dropped = int((mine & ~faces).sum())
     return observation(
         clip_id,
@@ -74,8 +76,10 @@ def read(table: Table, clip_id: str) -> Observation:
         path=table.path,
         source=source,
         measured=units,
-        frames=frames,
-        duration=None,
+        frames=len(np.unique(numbers)),
+        duration=None if table.fps is None else float(np.nanmax(numbers)) / table.fps,
+        settings=settings,
+        rate=table.fps,
         note=f"{dropped} of {int(mine.sum())} rows without a face" if dropped else None,
         missing=() if people else (Missing(stream="face", reason="no face found in any row"),),
     )
@@ -148,19 +152,19 @@ def _by_nearest_box(rows: Rows, indices: np.ndarray) -> list[list[int]]:
     return people
 
 
-def _person(rows: Rows, chosen: np.ndarray, units: list[str], sets: list[LabelSet], source: Source) -> Person:
+def _person(
+    rows: Rows, chosen: np.ndarray, units: list[str], sets: list[LabelSet], source: Source, fps: float | None
+) -> Person:
     placed = all(name in rows.numbers for name in _BOX)
     boxes = np.stack([rows.numbers[name][chosen] for name in _BOX], axis=1) if placed else None
     confidence = rows.check_range("FaceScore", 0.0, 1.0)[chosen] if "FaceScore" in rows.numbers else None
-    person = Person(source, None, confidence, boxes)
+    person = Person(source, rows.frame_times("frame", chosen, fps), confidence, boxes)
     for name in units:
         values = rows.check_range(name, 0.0, 1.0)[chosen]
-        person.add_peak(CueKind.ACTION_UNIT, name, Scale.PROBABILITY, values, reliable=name not in UNRELIABLE)
+        person.add_unit(name, Scale.PROBABILITY, values, reliable=name not in UNRELIABLE)
     for labels in sets[:1]:
         for entry in labels.entries:
-            word = str(entry.canonical)
-            values = rows.check_range(str(entry.code), 0.0, 1.0)[chosen]
-            person.add_peak(CueKind.EXPRESSION, word, Scale.PROBABILITY, values, id=f"expression.{word}")
+            person.add_expression(str(entry.canonical), rows.check_range(str(entry.code), 0.0, 1.0)[chosen])
     _add_pose(person, rows, chosen)
     reason = "py-feat documents no sign for its gaze columns" if "gaze_yaw" in rows.columns else "the table has no gaze"
     person.missing.append(Missing(stream="gaze", reason=reason))
@@ -174,7 +178,7 @@ def _add_pose(person: Person, rows: Rows, chosen: np.ndarray) -> None:
         reason = "before version 2, py-feat wrote degrees in some releases and radians in others"
     else:
         for name in _POSE:
-            person.add_angle(CueKind.HEAD_POSE, name.lower(), -np.degrees(rows.numbers[name][chosen]))
+            person.add_angle(name.lower(), -np.degrees(rows.numbers[name][chosen]))
         return
     person.missing.append(Missing(stream="head_pose", reason=reason))
 

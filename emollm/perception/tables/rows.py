@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from emollm.errors import DataError
+from emollm.perception.course import CourseSettings
 from emollm.types import Observation, Table
 
 
@@ -24,8 +25,8 @@ class Reader:
     """The tool's name as people write it."""
     recognises: Callable[[Sequence[str]], bool]
     """Whether these column names, stripped of spaces, are this tool's."""
-    read: Callable[[Table, str], Observation]
-    """``read(table, clip_id)``."""
+    read: Callable[[Table, str, CourseSettings], Observation]
+    """``read(table, clip_id, settings)``."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,23 @@ class Rows:
             if wrong.any():
                 raise DataError(f"{self.path}:{lines[wrong.argmax()]}: {column} {what}; times rise from 0")
         return values
+
+    def frame_times(self, column: str, chosen: np.ndarray, fps: float | None) -> np.ndarray | None:
+        """(T,) seconds of the chosen rows by their frame numbers, or by their order where there are none.
+
+        Args:
+            column: The column of frame numbers.
+            chosen: (T,) indices of one person's rows.
+            fps: Frames a second; without them there are no times.
+
+        Raises:
+            DataError: The numbers are negative or go backwards, or a cell is empty.
+        """
+        if fps is None:
+            return None
+        if column in self.numbers:
+            return self.times(column, chosen) / fps
+        return chosen.astype(np.float64) / fps
 
 
 def header(path: Path) -> tuple[str, ...]:

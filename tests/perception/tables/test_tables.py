@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from emollm.errors import ConfigError, DataError
+from emollm.perception.course import CourseSettings
 from emollm.perception.tables import READERS, read_table, sniff
-from emollm.types import Cue, Observation, Scale, Table
+from emollm.types import Cue, Extent, Observation, Scale, Table
 
 Write = Callable[[str], Path]
 
@@ -33,8 +34,10 @@ def write(tmp_path: Path) -> Write:
     return to
 
 
-def read(path: Path, format: str, scale: float | None = None, clip_id: str = "clip.mp4") -> Observation:
-    return read_table(Table(path=path, format=format, scale=scale), clip_id)
+def read(
+    path: Path, format: str, scale: float | None = None, clip_id: str = "clip.mp4", fps: float | None = None
+) -> Observation:
+    return read_table(Table(path=path, format=format, scale=scale, fps=fps), clip_id)
 
 
 def cue(observation: Observation, id: str) -> Cue:
@@ -178,26 +181,81 @@ def test_several_faces_without_positions_are_refused(write: Write) -> None:
         read(write(text), "openface2")
 
 
-# ---- series to cues -------------------------------------------------------------------------------------------------
+# ---- rows with times ------------------------------------------------------------------------------------------------
 
 
-def test_a_series_gives_its_peak_and_the_stretch_above_half_of_it(write: Write) -> None:
+def test_a_series_gives_the_value_at_its_apex_and_the_time_in_which_it_rises_and_falls(write: Write) -> None:
     values = [0.0] * 10 + [1.0, 2.0, 4.0, 4.0, 4.0, 2.0, 1.0] + [0.0] * 10
-    peak = cue(read(write(series(values)), "openface2"), "AU12")
-    assert peak.value == pytest.approx(0.8)
-    assert (peak.start, peak.end) == pytest.approx((1.1, 1.5))
+    observation = read(write(series(values)), "openface2")
+    apex, event = cue(observation, "AU12"), cue(observation, "AU12.1")
+    assert (apex.value, apex.start, apex.end) == pytest.approx((0.8, 1.2, 1.4))
+    assert (event.value, event.start, event.peak, event.end) == pytest.approx((0.8, 0.975, 1.3, 1.625))
+    assert (apex.extent, event.extent) == (Extent.MOMENT, Extent.EVENT)
 
 
 @pytest.mark.parametrize("row", [0, 1, 10, 19])
 def test_one_wild_row_is_no_peak_wherever_it_stands(write: Write, row: int) -> None:
     values = [0.5] * 20
     values[row] = 5.0
-    assert cue(read(write(series(values)), "openface2"), "AU12").value == pytest.approx(0.1)
+    observation = read(write(series(values)), "openface2")
+    assert cue(observation, "AU12").value == pytest.approx(0.1)
+    assert {cue.id for cue in observation.cues} == {"AU12"}
 
 
-def test_a_unit_that_never_moves_is_absent_for_the_whole_clip(write: Write) -> None:
-    still = cue(read(write(series([0.0] * 7)), "openface2"), "AU12")
-    assert (still.value, still.start, still.end) == (0.0, 0.0, 0.6)
+def test_a_unit_that_never_moves_is_absent_without_an_event(write: Write) -> None:
+    observation = read(write(series([0.0] * 7)), "openface2")
+    assert [(cue.id, cue.value) for cue in observation.cues] == [("AU12", 0.0)]
+    assert observation.series == ()
+
+
+def test_a_table_with_times_has_moments_and_series_of_each_person(write: Write) -> None:
+    names, box = landmarks(0, 0, 10)
+    text = f"frame, timestamp, confidence, success, AU12_r, {names}\n"
+    heights = [0.0] * 10 + [2.0] * 5 + [0.0] * 10 + [4.0] * 5 + [0.0] * 10
+    text += "".join(f"{i}, {i / 10}, 0.9, 1, {height}, {box}\n" for i, height in enumerate(heights))
+    observation = read(write(text), "openface2")
+    (person,) = observation.tracks
+    assert [peak.time for peak in person.peaks] == pytest.approx([2.7, 1.2])
+    assert [face.time for face in person.faces] == pytest.approx([2.7, 1.2])
+    assert (person.start, person.end, person.frames) == (0.0, 3.9, 40)
+    (smile,) = observation.series
+    assert (smile.name, smile.track, smile.at(1.25), smile.at(2.75)) == ("AU12", "p1", 0.4, 0.8)
+    assert [(cue.id, cue.value) for cue in observation.cues] == [
+        ("p1.AU12", 0.8),
+        ("p1.AU12.1", 0.4),
+        ("p1.AU12.2", 0.8),
+    ]
+
+
+def test_units_of_another_scale_are_read_at_the_moment_of_the_intensities(write: Write) -> None:
+    heights = [0.0] * 10 + [4.0] * 5 + [0.0] * 10
+    rolled = [0] * 12 + [1] * 8 + [0] * 5
+    head = "frame, timestamp, confidence, success, AU12_r, AU28_c\n"
+    rows = (
+        f"{i}, {i / 10}, 0.9, 1, {height}, {lips}\n"
+        for i, (height, lips) in enumerate(zip(heights, rolled, strict=True))
+    )
+    observation = read(write(head + "".join(rows)), "openface2")
+    assert (cue(observation, "AU28").start, cue(observation, "AU12").start) == (1.1, 1.1)
+    assert cue(observation, "AU28.1").scale is Scale.PROBABILITY
+    assert cue(observation, "AU28.1").end == pytest.approx(1.95, abs=0.05)
+    assert [gap.stream for gap in observation.missing].count("blink_rate") == 1
+
+
+def test_rows_of_one_time_are_read_without_a_fault(write: Write) -> None:
+    text = series([1.0, 1.0, 1.0]).replace("0.1,", "0.0,").replace("0.2,", "0.0,")
+    observation = read(write(text), "openface2")
+    assert (cue(observation, "AU12").value, cue(observation, "AU12").end) == (pytest.approx(0.2), 0.0)
+
+
+def test_settings_bound_what_is_kept(write: Write) -> None:
+    heights = ([0.0] * 6 + [4.0] * 6) * 4 + [0.0] * 6
+    path = write(series(heights))
+    table = Table(path=path, format="openface2")
+    few = read_table(table, "clip", CourseSettings(max_events=2))
+    assert {cue.id for cue in few.cues} == {"AU12", "AU12.1", "AU12.2"}
+    assert "2 of AU12" in gaps(few)["events"]
+    assert "AU12.4" in {cue.id for cue in read_table(table, "clip").cues}
 
 
 def test_rows_without_a_number_are_skipped_and_a_column_without_any_is_missing(write: Write) -> None:
@@ -276,9 +334,46 @@ def test_identity_of_the_tool_comes_before_the_position(write: Write) -> None:
 
 def test_frame_numbers_are_no_times(write: Write) -> None:
     observation = read(write(faces([(0, 0.0, 0.1, ""), (25, 0.0, 0.9, "")])), "pyfeat")
-    assert "no frame rate" in gaps(observation)["time"]
+    assert gaps(observation)["time"] == "the table has frame numbers but no frame rate; give --table-fps"
     assert {(cue.start, cue.end) for cue in observation.cues} == {(0.0, 0.0)}
+    assert (observation.tracks[0].peaks, observation.series, observation.media.duration) == ((), (), None)
     assert "time" not in gaps(read(write(faces([(0, 0.0, 0.1, "")])), "pyfeat"))
+
+
+def test_frame_numbers_and_a_frame_rate_are_times(write: Write) -> None:
+    rows = [(frame, 0.0, 0.9 if 20 <= frame <= 30 else 0.1, "") for frame in range(50)]
+    observation = read(write(faces(rows)), "pyfeat", fps=10.0)
+    assert "time" not in gaps(observation)
+    assert (observation.media.duration, observation.media.rate) == (4.9, 10.0)
+    event = cue(observation, "p1.AU12.1")
+    assert (event.start, event.end, event.value) == pytest.approx((1.92, 3.08, 0.9), abs=0.01)
+    assert observation.tracks[0].peaks[0].time == pytest.approx(2.5)
+
+
+def test_expressions_are_read_at_the_moment_and_over_time(write: Write) -> None:
+    head, row, _ = PYFEAT.split("\n")
+    lines = [row.replace(",0.08,0.55", ",0.95,0.15") if 10 <= i < 20 else row for i in range(30)]
+    text = "\n".join([head, *(line.removesuffix(",0") + f",{i}" for i, line in enumerate(lines))]) + "\n"
+    observation = read(write(text), "pyfeat", fps=10.0)
+    assert cue(observation, "p1.AU12").value == 0.95
+    anger = cue(observation, "p1.expression.anger")
+    assert (anger.value, anger.extent, anger.start) == (0.15, Extent.MOMENT, cue(observation, "p1.AU12").start)
+    (course,) = [item for item in observation.series if item.name == "anger"]
+    assert (course.at(0.55), course.at(1.55)) == (0.55, 0.15)
+
+
+def test_faces_out_of_sight_leave_a_hole_in_the_course(write: Write) -> None:
+    rows = [(frame, 0.0, 0.9, "") for frame in range(40) if not 15 <= frame < 25]
+    observation = read(write(faces(rows)), "pyfeat", fps=10.0)
+    assert (cue(observation, "p1.AU12.1").end, cue(observation, "p1.AU12.2").start) == (1.4, 2.5)
+    assert observation.series[0].at(2.05) is None
+
+
+@pytest.mark.parametrize("frame", ["-1", ""])
+def test_a_frame_that_is_no_number_from_0_is_refused(write: Write, frame: str) -> None:
+    text = f"FaceScore,AU12,frame\n0.9,0.1,{frame}\n"
+    with pytest.raises(DataError, match=r"table.csv:2: frame is (negative|empty)"):
+        read(write(text), "pyfeat", fps=25.0)
 
 
 def test_a_table_of_several_inputs_gives_the_rows_of_the_clip(write: Write) -> None:
@@ -323,6 +418,15 @@ def test_libreface_times_are_milliseconds(write: Write) -> None:
     text = "frame_idx,frame_time_in_ms,au_4\n0,0.0,1\n1,40.0,1\n"
     observation = read(write(text), "libreface")
     assert (cue(observation, "AU04").end, observation.media.duration) == (0.04, 0.04)
+
+
+def test_libreface_frames_have_times_by_a_frame_rate(write: Write) -> None:
+    text = "frame_idx,facial_expression,au_4\n" + "".join(f"{i},Anger,1\n" for i in range(30))
+    observation = read(write(text), "libreface", fps=10.0)
+    assert (observation.media.duration, observation.media.rate) == (2.9, 10.0)
+    word = cue(observation, "expression")
+    assert (word.text, word.extent, word.end) == ("anger", Extent.WHOLE, 2.9)
+    assert "give --table-fps" in gaps(read(write(text), "libreface"))["time"]
 
 
 def test_angles_that_mean_nothing_certain_are_missing(write: Write) -> None:

@@ -1,0 +1,149 @@
+"""How far a run is, on standard error: a bar or a line for the clips, lines for a long recording within one of them."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from emollm.cli import Stopped, say, told
+
+_CLIPS_EVERY = 20.0
+"""Seconds between two lines about the clips, where no bar is drawn."""
+_RECORDING_EVERY = 10.0
+"""Seconds after which a recording counts as long, and between two lines about it."""
+
+
+class Meter:
+    """Progress of a run on standard error, and whether the run is to end.
+
+    ``write`` and what ``watch`` gives may be used from several threads.
+
+    Args:
+        total: How many clips there are.
+        bar: Draw a bar.
+    """
+
+    def __init__(self, total: int, bar: bool) -> None:
+        self._total = total
+        self._count = 0
+        self._said = time.monotonic()
+        self._stopped = threading.Event()
+        self._writing = threading.Lock()
+        self._bar: Any = None
+        if bar:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, unit="clip", dynamic_ncols=True, leave=False, file=sys.stderr)
+
+    def advance(self, rejected: int) -> None:
+        """One more clip is done or rejected."""
+        self._count += 1
+        if self._bar is not None:
+            if rejected:
+                self._bar.set_postfix_str(f"{rejected} rejected", refresh=False)
+            self._bar.update()
+        elif time.monotonic() - self._said >= _CLIPS_EVERY and self._count < self._total:
+            self._said = time.monotonic()
+            say(f"{self._count} of {self._total} clips" + (f", {rejected} rejected" if rejected else ""))
+
+    def write(self, text: str, file: Any) -> None:
+        """Prints a line clear of the bar and of what other threads print."""
+        with self._writing:
+            if self._bar is not None:
+                self._bar.write(text, file=file)
+            else:
+                print(text, file=file, flush=file is sys.stderr)
+
+    def watch(self, path: Path) -> "Watch":
+        """Follows the progress of one recording."""
+        return Watch(path.name, lambda line: self.write(told(line), sys.stderr), self._stopped)
+
+    def stop(self) -> None:
+        """Ends the work on all recordings that are watched: their next word of progress raises :class:`Stopped`."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Removes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class Watch:
+    """Called with what of a recording is done; says so now and then once it has taken long.
+
+    Args:
+        name: What the lines call the recording.
+        write: Takes a line.
+        stopped: Whether the run is to end.
+        clock: Seconds that only rise.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[str], None],
+        stopped: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name, self._write, self._stopped, self._clock = name, write, stopped, clock
+        self._next = clock() + _RECORDING_EVERY
+        self._first: tuple[float, float] | None = None
+
+    def __call__(self, done: float, total: float | None) -> None:
+        """Takes note.
+
+        Args:
+            done: Seconds of the recording that are done.
+            total: Its length in seconds, where the file says it.
+
+        Raises:
+            Stopped: The run is to end.
+        """
+        self.check()
+        now = self._clock()
+        if self._first is None:
+            self._first = now, done
+        began, start = self._first
+        if now < self._next or done <= start:
+            return
+        self._next = now + _RECORDING_EVERY
+        self._write(f"{self._name}: {progress_text(done, total, (done - start) / (now - began))}")
+
+    def check(self) -> None:
+        """Raises :class:`Stopped` if the run is to end."""
+        if self._stopped.is_set():
+            raise Stopped
+
+
+def progress_text(done: float, total: float | None, speed: float) -> str:
+    """How far, how fast, and how long it will still take.
+
+    Args:
+        done: Seconds of the recording that are done.
+        total: Its length in seconds, where it is known.
+        speed: Seconds of the recording that are done in one second.
+    """
+    pace = f"{speed:.2g} times as fast as it plays"
+    if total is None:
+        return f"{clock(done)} done, {pace}"
+    rest = max(total - done, 0.0) / speed
+    return f"{clock(min(done, total))} of {clock(total)}, {pace}, {_rest(rest)}"
+
+
+def clock(seconds: float) -> str:
+    """``0:07``, ``12:30``, ``1:02:03``."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"
+
+
+def _rest(seconds: float) -> str:
+    if seconds < 5:
+        return "almost done"
+    if seconds < 90:
+        return f"{5 * round(seconds / 5)} s to go"
+    minutes = round(seconds / 60)
+    return f"{minutes} min to go" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min to go"

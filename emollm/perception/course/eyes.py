@@ -1,0 +1,134 @@
+"""Blinks, winks and closed eyes.
+
+A blink is quick: at 24 frames a second one or two frames show the lids on their way, and none shows them shut, so the
+intensity of a still face misses most blinks. They are found as what rises by 0.15 of the raw closure above its surroundings in both
+eyes and is over within half a second; a rise of 0.5 counts as 1. What lasts longer is an eye closure, on the scale of the
+still face. One eye that does it alone, in a face seen from the front, winks.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from emollm.facs import PRESENT
+from emollm.perception.course.levels import CLOSURE, LIKELY, SMOOTH, Level, bounds
+from emollm.perception.course.rises import Rises, rises
+from emollm.perception.course.samples import Array, Samples
+from emollm.perception.course.timeline import Timeline
+from emollm.types import Scale
+
+_BLINK, _WINK = 0.5, 1.0
+"""Seconds in which a blink, a wink is over (FACS: AU45 is at most half a second, else AU43)."""
+_FULL = 0.5
+"""Rise of the raw closure that is a full blink. Frames at 24 a second rose by .16 to .31 in blinks that can be seen in the
+video, and by less than .09 otherwise (docs/perception.md)."""
+_FRONTAL = 20.0
+"""Degrees of yaw up to which both eyes are seen well enough to tell a wink."""
+_ALONE = 1 / 3
+"""Share of a wink that the other eye may join in."""
+
+
+class Closing(NamedTuple):
+    """Rises of the lids' closure: blinks, winks, or eyes that stay closed."""
+
+    code: str
+    """AU45, AU46 or AU43."""
+    rises: Rises
+    """Its frames are those of ``Eyes.frames``."""
+    values: Array
+    """(R,) strength in [0, 1], or probability."""
+    sides: tuple[Array, Array] | None
+    """(R,), (R,) left and right of the same."""
+    raw: Array
+    """(R,) what the backend gave at the apex."""
+
+
+class Eyes(NamedTuple):
+    """What the lids do over a clip."""
+
+    frames: Timeline
+    """The frames in which they were measured."""
+    blinks: Closing
+    closed: Closing
+    winks: Closing | None
+    blinking: Array
+    """(T,) which of all the person's frames lie in a blink or a wink."""
+
+
+def eyes_of(samples: Samples, timeline: Timeline, levels: dict[str, Level]) -> Eyes | None:
+    """What the lids do; None if nothing measured them."""
+    code = next((code for code in CLOSURE if code in levels), None)
+    if code is None:
+        return None
+    level = levels[code]
+    sides = samples.sides.get(code)
+    raw = tuple(side[level.known] for side in sides) if sides else (samples.raw[code][level.known],)
+    both = np.minimum(*raw) if len(raw) == 2 else raw[0]
+    closed = _closed(samples.scale, level, raw)
+    blinks = _blinks(samples.scale, level.frames, both, raw)
+    blinks = _without(blinks, closed.rises)
+    winks = _winks(samples, level, raw) if len(raw) == 2 and samples.scale is Scale.INTENSITY else None
+    margin = max(timeline.step, SMOOTH) / 2  # what moves with the lids is smoothed over so much
+    spans = [
+        (float(start) - margin, float(end) + margin)
+        for quick in (blinks, winks)
+        if quick is not None
+        for start, end in zip(quick.rises.start, quick.rises.end, strict=True)
+    ]
+    blinking = timeline.during(spans)
+    return Eyes(level.frames, blinks, closed, winks, blinking)
+
+
+def _blinks(scale: Scale, frames: Timeline, both: Array, raw: tuple[Array, ...]) -> Closing:
+    """Rises of less than half a second that begin and end in sight."""
+    risen = frames.short_rises(both, _BLINK)
+    if scale is Scale.PROBABILITY:
+        found = rises(frames, np.where(both >= LIKELY / 2, risen, 0.0), LIKELY / 2, LIKELY / 4, 0.0)
+        found = found.take((found.cut == 0) & (both[found.apex] >= LIKELY) & (found.length <= _BLINK))
+        return Closing("AU45", found, both[found.apex], None, both[found.apex])
+    strength = risen / _FULL
+    found = rises(frames, strength, PRESENT, PRESENT / 2, 0.0)
+    found = found.take((found.cut == 0) & (found.length <= _BLINK))
+    sides = None
+    if len(raw) == 2:
+        left, right = (np.clip(frames.short_rises(side, _BLINK)[found.apex] / _FULL, 0, 1) for side in raw)
+        sides = left, right
+    values = np.maximum(*sides) if sides is not None else np.clip(strength[found.apex], 0, 1)
+    return Closing("AU45", found, values, sides, np.maximum.reduce([side[found.apex] for side in raw]))
+
+
+def _closed(scale: Scale, level: Level, raw: tuple[Array, ...]) -> Closing:
+    """Both eyes closed for longer than a blink."""
+    limits = bounds(scale)
+    scaled = [level.scaled(side) for side in raw]
+    both = np.minimum(*scaled) if len(scaled) == 2 else scaled[0]
+    found = rises(level.frames, both, limits.present, limits.gone, _BLINK)
+    at = found.apex
+    sides = (scaled[0][at], scaled[1][at]) if len(scaled) == 2 else None
+    values = np.maximum(*sides) if sides is not None else both[at]
+    return Closing("AU43", found, values, sides, np.maximum.reduce([side[at] for side in raw]))
+
+
+def _winks(samples: Samples, level: Level, raw: tuple[Array, ...]) -> Closing:
+    """One eye that closes and opens alone."""
+    frames = level.frames
+    left, right = (frames.short_rises(side, _WINK) / _FULL for side in raw)
+    more, less = np.maximum(left, right), np.minimum(left, right)
+    alone = less < _ALONE * more
+    if (yaw := samples.angles.get("yaw")) is not None:
+        alone &= np.abs(np.nan_to_num(yaw[level.known], nan=90.0)) <= _FRONTAL
+    found = rises(frames, np.where(alone, more, 0.0), 2 * PRESENT, PRESENT, 0.1)
+    found = found.take((found.cut == 0) & (found.length <= _WINK))
+    at = found.apex
+    sides = np.clip(left[at], 0, 1), np.clip(right[at], 0, 1)
+    return Closing("AU46", found, np.maximum(*sides), sides, np.maximum.reduce([side[at] for side in raw]))
+
+
+def _without(blinks: Closing, closed: Rises) -> Closing:
+    """The blinks outside of longer closures."""
+    middle = (blinks.rises.start + blinks.rises.end) / 2
+    kept = np.ones(len(middle), dtype=bool)
+    for start, end in zip(closed.start, closed.end, strict=True):
+        kept &= (middle < start) | (middle > end)
+    sides = None if blinks.sides is None else (blinks.sides[0][kept], blinks.sides[1][kept])
+    return Closing(blinks.code, blinks.rises.take(kept), blinks.values[kept], sides, blinks.raw[kept])
