@@ -11,13 +11,15 @@ R = TypeVar("R")
 
 _PATIENCE = 0.2
 """Seconds after which a wait looks up."""
+_GRACE = 1.0
+"""Seconds for which work whose result nobody wants is waited for."""
 
 
 def ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Generator[tuple[T, Callable[[], R]], None, None]:
     """Each item with a function that gives its result, or raises what the work raised; in the order of the items.
 
     With several workers, threads are at most twice as many items ahead of the one that was given last. Closing the iterator drops
-    what has not begun and waits for what has.
+    what has not begun and waits for what has, but not for long.
 
     Args:
         work: Called with one item; with several workers it must be safe to call from several threads.
@@ -40,7 +42,8 @@ def ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Generator
             first, future = begun.popleft()
             yield first, partial(_result, future)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait([future for _, future in begun], timeout=_GRACE)
 
 
 def _result(future: Future[R]) -> R:

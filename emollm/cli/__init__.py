@@ -28,7 +28,7 @@ COMMANDS = {
 
 DONE, SOME_REJECTED, NOTHING_DONE, CRASHED, STOPPED = 0, 1, 2, 70, 130
 """Exit codes. A crash (70, EX_SOFTWARE of sysexits.h) is a fault of emollm's own and shows its traceback."""
-
+_TERMINATED = 128 + signal.SIGTERM
 
 _LONGEST = 480
 """Characters of a message: three sources that failed, each with its reason, and the remedy."""
@@ -126,7 +126,18 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     from emollm.cli.terminal import prepare
 
     prepare()
-    sys.exit(_guarded(list(sys.argv[1:] if args is None else args)))
+    code = _guarded(list(sys.argv[1:] if args is None else args))
+    if code in (STOPPED, _TERMINATED):
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> None:
+    """Ends the process if threads still work: a normal exit waits for them, and whoever stopped the run has waited enough."""
+    working = [thread for thread in threading.enumerate() if not thread.daemon]
+    if working != [threading.main_thread()]:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def say(message: str) -> None:
@@ -178,7 +189,7 @@ def _guarded(args: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort) as error:
         say(str(error) or "stopped")
         by_term = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)
-        return 128 + signal.SIGTERM if by_term else STOPPED
+        return _TERMINATED if by_term else STOPPED
     except _expected() as error:
         _traceback(run.verbose)
         say(_message(error))
