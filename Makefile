@@ -20,13 +20,16 @@ help: ## list the targets
 setup: ## make or repair .venv, the pinned CPU environment (nothing to do: under a second)
 	@$(PYTHON) .ci/environment.py
 
-demo: setup ## explain two real photos; the reports go to demo/
+demo: setup ## explain two real photos and a video; the reports go to demo/
 	@mkdir -p demo
 	@photo=$$($(BIN)/emollm assets path photo-astronaut </dev/null) && \
 	  $(BIN)/emollm explain "$$photo" --report demo/astronaut.html --overlay demo/astronaut.png </dev/null
 	@photo=$$($(BIN)/emollm assets path photo-multi-face </dev/null) && \
 	  $(BIN)/emollm explain "$$photo" --report demo/multi-face.html --overlay demo/multi-face.png </dev/null
-	@echo "Open demo/astronaut.html and demo/multi-face.html in a browser; the annotated photos lie beside them."
+	@clip=$$($(BIN)/emollm assets path clip-pexels </dev/null) && \
+	  $(BIN)/emollm explain "$$clip" --report demo/pexels.html --overlay demo/pexels.png </dev/null
+	@echo "Open demo/astronaut.html, demo/multi-face.html and demo/pexels.html in a browser: in the last one the video plays along"
+	@echo "its timeline. The annotated photos and a sheet of the video's moments lie beside them as PNG."
 
 test: setup ## run the tests, without those that are slow or need a GPU
 	@$(if $(CHROMIUM),,echo "No chromium found: the browser tests are left out. Debian has it: apt install chromium")

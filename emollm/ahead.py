@@ -36,14 +36,14 @@ def ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Generator
         for item in items:
             begun.append((item, pool.submit(work, item)))
             if len(begun) > 2 * workers:
-                first, future = begun.popleft()
-                yield first, partial(_result, future)
+                yield begun[0][0], partial(_result, begun[0][1])
+                begun.popleft()
         while begun:
-            first, future = begun.popleft()
-            yield first, partial(_result, future)
+            yield begun[0][0], partial(_result, begun[0][1])
+            begun.popleft()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        wait([future for _, future in begun], timeout=_GRACE)
+        wait([future for _, future in begun if not future.done()], timeout=_GRACE)
 
 
 def _result(future: Future[R]) -> R:

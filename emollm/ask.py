@@ -8,7 +8,7 @@ measured remains, the facts themselves are the reply. docs/responsible-use.md sa
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pydantic import Field
 
@@ -113,7 +113,7 @@ def refused(
     if topics:
         for topic in (name for name in guard.blocks if f"{name}.reply" in guard.blocks and name != "scope"):
             if not here & GATED.get(topic, set()) and phrases(guard.render(topic)).search(question):
-                return guard.render(f"{topic}.reply")
+                return guard.render(f"{topic}.reply", measured=_measured(here))
         if not phrases(guard.render("scope")).search(question):
             return guard.render("scope.reply")
     if not found and here:
@@ -122,6 +122,16 @@ def refused(
         gaps = [f"{gap.stream}: {quoted(gap.reason, 80)}" for gap in observation.missing_for(answer.track)]
         return guard.render("nothing.reply", reasons=gaps[:3])
     return None
+
+
+def _measured(kinds: Collection[CueKind]) -> str:
+    """What was measured instead of what is asked for: the face, the voice, the words."""
+    guard = prompt(GUARD)
+    heard = {"voice": CueKind.PROSODY, "words": CueKind.WORDS}
+    channels = [guard.render(f"measured.{name}") for name, kind in heard.items() if kind in kinds]
+    if not channels or {*kinds} - {*heard.values()}:
+        channels.insert(0, guard.render("measured.face"))
+    return guard.render("measured", channels=channels)
 
 
 def claims(text: str, answer: Answer, observation: Observation) -> tuple[Claim, ...]:

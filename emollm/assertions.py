@@ -69,6 +69,8 @@ class Assertion:
     """A statement on a part of the face, in words that are not known."""
     change: int = 0
     """Said to begin or grow (1), or to fade or end (-1)."""
+    edge: bool = False
+    """Said to begin or end, not only to grow or fade."""
     moments: list[Moment] = field(default_factory=list)
     """Times that are said of it; read only where there is a course of time."""
 

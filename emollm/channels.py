@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from emollm.assumptions import voice_signs
 from emollm.facs import ABSENT
+from emollm.lookup import TOLERANCE, Evidence
 from emollm.perception.voice.wording import SCALES, describe
 from emollm.types import Cue, CueKind, Extent, MediaInfo, Observation, Peak, Scale, Track
 from emollm.weighing import ReasonerSettings, expressive, is_present, told_by_face
@@ -108,6 +109,27 @@ class Channels:
             ((weight, cue) for weight, cue in ranked if weight >= ABSENT), key=lambda one: (-one[0], one[1].id)
         )
         return _in_time(cue for _, cue in ranked[: self.settings.max_events])
+
+    def going_on(self, time: float) -> list[Cue]:
+        """The movements that are there at a moment of the clip, with the strength that they have then, strongest first.
+
+        Where there is no course over time, those that are strongest about then.
+        """
+        evidence = Evidence.of(self.observation, self.person.id if self.person is not None else None)
+        first, last = max(0.0, time - TOLERANCE), time + TOLERANCE
+        found: dict[str, Cue] = {}
+        for cue in self._events(CueKind.ACTION_UNIT):
+            if cue.start > time or cue.end < time or not (expressive(cue.name) or cue.name == "AU43"):
+                continue
+            series, value = evidence.series(cue.name), cue.value
+            if series is not None and series.scale is cue.scale:
+                value = max(evidence.values(cue.name, first, last), default=0.0)
+            elif cue.peak is None or abs(cue.peak - time) > TOLERANCE:
+                continue
+            found[cue.name] = cue.model_copy(update={"value": value, "left": None, "right": None})
+        ranked = [(self._weight(cue), cue) for cue in found.values() if is_present(cue)]
+        ranked.sort(key=lambda one: (-one[0], one[1].id))
+        return [cue for weight, cue in ranked if weight >= ABSENT]
 
     def _weight(self, cue: Cue) -> float:
         spoken = self.speaks and any(cue.start < speech.end and speech.start < cue.end for speech in self.speech)

@@ -16,6 +16,8 @@ _INSTANT = 0.1
 """Shorter than this an event is told as a moment, in seconds: its start and end would read the same."""
 _ALIKE = 0.2
 """Seconds by which movements that are told together begin and end apart at most."""
+_OTHERS = 3
+"""Other moments that are told at most."""
 _EDGE = 0.3
 """So near the first or the last sight of a person, in seconds, a movement was there already or is still there."""
 
@@ -96,12 +98,24 @@ class CourseText:
             block = {(True, True): "rises_falls", (True, False): "rises", (False, True): "falls"}.get((begins, ends))
             if block is not None:
                 out.append(self.words.say(block, start=seconds(peak.start), end=seconds(peak.end)))
-        others = sorted(person.peaks[1:], key=lambda other: other.time)
-        if others:
-            times = [seconds(other.time) for other in others[:3]]
-            block = "second_peak" if len(times) == 1 else "more_peaks"
-            out.append(self.words.say(block, time=listed(times), where=_where(peak, others)))
-        return out
+        others = sorted(person.peaks[1 : 1 + _OTHERS], key=lambda other: other.time)
+        return [*out, *self._other_moments(peak, others)]
+
+    def _other_moments(self, peak: Peak, others: list[Peak]) -> Iterator[str]:
+        """What the face does at the other moments of expression, or where that is not known, when they are."""
+        told = {seconds(other.time): self._then(float(seconds(other.time))) for other in others}
+        plain = [other for other in others if not told[seconds(other.time)]]
+        for time, clause in told.items():
+            if clause:
+                yield self.words.say("peak_then", time=time, clause=clause)
+        if plain:
+            block = "second_peak" if len(plain) == 1 else "more_peaks"
+            times = listed([seconds(other.time) for other in plain])
+            yield self.words.say(block, time=times, where=_where(peak, plain))
+
+    def _then(self, time: float) -> str:
+        """The two strongest movements at a moment, as a clause; nothing where none is known."""
+        return listed([self._clause(cue) for cue in self.channels.going_on(time)[:2]] or [""])
 
 
 def _together(cues: Sequence[Cue]) -> list[list[Cue]]:

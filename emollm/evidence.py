@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, Self
 
 from emollm.assertions import Assertion, Heard
+from emollm.facs import LIKELY
 from emollm.judging import C, Finding, S, U, reason
-from emollm.judging_face import FAR, LIKELY, STILL, TURNED, judge_expression, judge_pose, judge_units
+from emollm.judging_face import FAR, STILL, TURNED, judge_expression, judge_pose, judge_units
 from emollm.judging_voice import judge_voice
 from emollm.lexicon import whole
 from emollm.lookup import Evidence, span_of

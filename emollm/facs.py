@@ -123,6 +123,8 @@ BLENDSHAPES: tuple[str, ...] = (
 ABSENT, PRESENT, STRONG = 0.1, 0.3, 0.6
 """Intensity below which a movement counts as absent, from which as present, and from which as strong; a probability below
 the first is absent too. Between the first two a movement is slight, between the last two moderate."""
+LIKELY = 0.5
+"""Probability from which a movement counts as present."""
 
 ASYMMETRY = 0.25
 """Difference of left and right above which a unit is called asymmetric."""

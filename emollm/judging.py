@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from emollm.lexicon import lexicon
-from emollm.types import Verdict
+from emollm.lookup import VOICE
+from emollm.types import Scale, Verdict
 
 S, C, U = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.UNVERIFIABLE
 
@@ -18,9 +19,22 @@ class Finding(NamedTuple):
 
 
 def reason(key: str, **values: object) -> str:
-    """Why a claim got its verdict, in the words of the lexicon."""
+    """Why a claim got its verdict, in the words of the lexicon; quantities by the names that a reader knows."""
     text: str = lexicon()["reasons"][key]
-    return text.format(**values)
+    return text.format(**{name: shown(value) if name == "name" else value for name, value in values.items()})
+
+
+def shown(name: object) -> str:
+    """What a quantity is called: ``median pitch`` for ``voice.f0_median``, ``AU12`` as it is."""
+    plain = str(name).split("|")[0].removeprefix(VOICE)
+    words: str = lexicon()["names"].get(plain, plain)
+    return words
+
+
+def unit(scale: Scale) -> str:
+    """What stands behind a value of that scale, for example `` Hz``; nothing behind a share or an intensity."""
+    words: str = lexicon()["scales"].get(scale.value, "")
+    return words
 
 
 def all_of(findings: Sequence[Finding]) -> Finding:

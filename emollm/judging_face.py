@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 
 from emollm.assertions import Assertion, Number, Polarity
-from emollm.facs import ABSENT, ASYMMETRY, PRESENT, STRONG, UNITS, Strength, undescribed
+from emollm.facs import ABSENT, ASYMMETRY, LIKELY, PRESENT, STRONG, UNITS, Strength, undescribed
 from emollm.judging import C, Finding, S, U, all_of, any_of, reason
-from emollm.judging_time import changed, ids, numbered, stand, timing
+from emollm.judging_change import changed
+from emollm.judging_time import ids, numbered, stand, timing
 from emollm.lookup import Evidence
 from emollm.moments import Moment
 from emollm.types import Cue, CueKind, Scale, Side
 
-LIKELY = 0.5
-"""Probability from which a movement counts as present."""
 NUMBER_TOLERANCE = 0.015
 """A stated value may differ by this much: two decimals, and one unit of rounding."""
 DEGREE_TOLERANCE = 1.0

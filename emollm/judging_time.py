@@ -5,14 +5,13 @@ not there only in the window less that much. Where a claim says from when to whe
 0.3 s of those of an event, or of a run of events with little between them.
 """
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from emollm.assertions import Assertion, Heard, Number, Polarity
 from emollm.facs import PRESENT
 from emollm.judging import C, Finding, S, U, any_of, reason
-from emollm.lookup import TOLERANCE, VOICE, Evidence
+from emollm.lookup import TOLERANCE, Evidence
 from emollm.moments import Moment, When
 from emollm.types import Cue, CueKind, Extent, Scale, Series
 
@@ -22,14 +21,6 @@ GAP = 0.5
 """Seconds between two events up to which a text may take them for one."""
 FLAT = 0.05
 """How far below the strongest a moment still counts as the apex: of an intensity, else as a share of the strongest."""
-GROWN = {
-    Scale.INTENSITY: 0.1,
-    Scale.PROBABILITY: 0.1,
-    Scale.DEGREES: 5.0,
-    Scale.HERTZ: 1.5,
-    Scale.DECIBELS: 3.0,
-}
-"""Difference over a window from which a quantity grows or fades; of a pitch in semitones."""
 THROUGHOUT, HALF = 0.9, 0.5
 """Share of the time from which something is there throughout, and up to which it is not."""
 _LEAST = {CueKind.HEAD_POSE: 10.0, CueKind.GAZE: 10.0}
@@ -233,8 +224,7 @@ def _bounded(name: str, events: Sequence[Cue], moment: Moment, window: Window, e
 def off_bounds(name: str, events: Sequence[Cue], window: Window) -> Finding:
     """That no event begins and ends as stated, with the nearest one."""
     near = min(events, key=lambda cue: abs(cue.start - window[0]) + abs(cue.end - window[1]))
-    shown = name.removeprefix(VOICE)
-    text = reason("bounds", name=shown, start=near.start, end=near.end, said=window[0], until=window[1])
+    text = reason("bounds", name=name, start=near.start, end=near.end, said=window[0], until=window[1])
     return Finding(C, (near.id,), text)
 
 
@@ -290,39 +280,37 @@ def _apex(name: str, moment: Moment, events: Sequence[Cue], evidence: Evidence, 
         return Finding(S, ids(holding))
     if peaks:
         peak, cue = min(peaks, key=lambda pair: abs(pair[0] - said))
-        return Finding(C, (cue.id,), reason("apex", name=name.removeprefix(VOICE), peak=peak, said=said))
+        return Finding(C, (cue.id,), reason("apex", name=name, peak=peak, said=said))
     if here:
-        return Finding(C, (), reason("no_event", name=name.removeprefix(VOICE)))
-    return Finding(U, (), reason("not_then", name=name.removeprefix(VOICE), when=when((said, said))))
+        return Finding(C, (), reason("no_event", name=name))
+    return Finding(U, (), reason("not_then", name=name, when=when((said, said))))
 
 
 def _lasts(name: str, moment: Moment, events: Sequence[Cue]) -> Finding:
     """Whether an event is as long as said."""
-    shown = name.removeprefix(VOICE)
     if not events:
-        return Finding(U, (), reason("no_event", name=shown))
+        return Finding(U, (), reason("no_event", name=name))
     near = min(events, key=lambda cue: abs(cue.end - cue.start - moment.first))
     length = near.end - near.start
     fits = abs(length - moment.first) <= max(ENDS, moment.loose)
-    return Finding(S if fits else C, (near.id,), reason("lasts", name=shown, length=length, said=moment.first))
+    return Finding(S if fits else C, (near.id,), reason("lasts", name=name, length=length, said=moment.first))
 
 
 def _count(name: str, moment: Moment, item: Assertion, events: Sequence[Cue], evidence: Evidence) -> Finding:
     """Whether it happens as often as said."""
-    shown, more = name.removeprefix(VOICE), evidence.left_out(name)
+    more = evidence.left_out(name)
     count = len(events) + (more if not item.windows else 0)
     witness = evidence.all(name) or evidence.series(name) or (name == "AU45" and evidence.best("blink_rate"))
     if not count and not witness:
-        return Finding(U, (), reason("no_cue", name=shown))
+        return Finding(U, (), reason("no_cue", name=name))
     fits = count >= moment.first if moment.least else count == moment.first
     if more and item.windows and not (fits and moment.least):
-        return Finding(U, ids(events), reason("left_out", name=shown))
-    return Finding(S if fits else C, ids(events), reason("count", name=shown, count=count, said=moment.first))
+        return Finding(U, ids(events), reason("left_out", name=name))
+    return Finding(S if fits else C, ids(events), reason("count", name=name, count=count, said=moment.first))
 
 
 def _always(name: str, item: Assertion, events: Sequence[Cue], evidence: Evidence, sign: int) -> Finding:
     """Whether it is there, or not there, all the time."""
-    shown = name.removeprefix(VOICE)
     if item.polarity is not Polarity.PRESENT:
         return Finding(S)  # a denial without a time speaks of the whole clip already
     values = evidence.values(name)
@@ -333,72 +321,6 @@ def _always(name: str, item: Assertion, events: Sequence[Cue], evidence: Evidenc
     elif events and evidence.duration:
         share = min(1.0, sum(cue.end - cue.start for cue in events) / evidence.duration)
     else:
-        return Finding(U, (), reason("no_event", name=shown))
+        return Finding(U, (), reason("no_event", name=name))
     verdict = S if share >= THROUGHOUT else C if share <= HALF else U
-    return Finding(verdict, ids(events), reason("share", name=shown, share=share))
-
-
-# ---- change ---------------------------------------------------------------------------------------------------------
-
-
-def changed(name: str, item: Assertion, evidence: Evidence, sign: int = 1) -> Finding:
-    """Whether something begins or grows, or fades or ends, when the claim says so.
-
-    Args:
-        name: The unit or quantity.
-        item: The claim; ``change`` says which way.
-        evidence: What was measured.
-        sign: Direction of the events that count.
-    """
-    shown = name.removeprefix(VOICE)
-    events = evidence.events(name, sign)
-    if not item.windows:
-        return _begun(events[:1], item.change) if events else Finding(U, (), reason("no_event", name=shown))
-    findings = []
-    for moment in item.windows:
-        window, decided = placed(moment, evidence)
-        if window is None:
-            return decided or Finding(U)
-        if hit := [cue for cue in events if _turns(cue, window, item.change)]:
-            findings.append(_begun(hit, item.change))
-        else:
-            findings.append(_trend(name, window, item.change, evidence, events))
-    return next((one for verdict in (C, U, S) for one in findings if one.verdict is verdict), Finding(U))
-
-
-def _begun(events: Sequence[Cue], change: int) -> Finding:
-    """That events begin, or end, with their times."""
-    edges = [f"{cue.start if change > 0 else cue.end:.1f} s" for cue in events]
-    key = "onset" if change > 0 else "offset"
-    return Finding(S, ids(events), reason(key, name=events[0].name, times=", ".join(edges)))
-
-
-def _turns(cue: Cue, window: Window, change: int) -> bool:
-    """Whether an event begins (or ends) in a window; at one time also while it grows (or fades)."""
-    first, last = window[0] - ENDS, window[1] + ENDS
-    edge = cue.start if change > 0 else cue.end
-    if first <= edge <= last:
-        return True
-    peak = cue.peak if cue.peak is not None else edge
-    low, high = (cue.start, peak) if change > 0 else (peak, cue.end)
-    return window[1] - window[0] < 2 * ENDS and low <= window[1] and high >= window[0]
-
-
-def _trend(name: str, window: Window, change: int, evidence: Evidence, events: Sequence[Cue]) -> Finding:
-    """Whether a series grows or falls from the start of a window to its end."""
-    first, last = window if window[1] - window[0] >= 2 * ENDS else (window[0] - 0.5, window[1] + 0.5)
-    third = (last - first) / 3
-    start, end = evidence.values(name, max(0.0, first), first + third), evidence.values(name, last - third, last)
-    shown = name.removeprefix(VOICE)
-    if not start or not end:
-        key = "not_then" if evidence.series(name) or events else "no_cue"
-        return Finding(U, (), reason(key, name=shown, when=when(window)))
-    series = evidence.series(name)
-    scale = series.scale if series is not None else Scale.INTENSITY
-    least = GROWN.get(scale, 0.1)
-    low, high = sum(start) / len(start), sum(end) / len(end)
-    difference = 12 * math.log2(high / low) if scale is Scale.HERTZ and min(low, high) > 0 else high - low
-    text = reason("trend", name=shown, change=difference)
-    if abs(difference) < least / 2:
-        return Finding(C, (), reason("steady", name=shown))
-    return Finding(U if abs(difference) < least else S if difference * change > 0 else C, (), text)
+    return Finding(verdict, ids(events), reason("share", name=name, share=share))

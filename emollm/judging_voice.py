@@ -7,20 +7,19 @@ What a voice is like is said against its own usual: a phrase differs only where 
 from collections.abc import Callable, Sequence
 
 from emollm.assertions import Assertion, Heard, Number, Polarity, Topic
-from emollm.judging import C, Finding, S, U, all_of, any_of, reason
-from emollm.judging_time import Window, changed, ids, narrowed, off_bounds, placed, run_of, timing, when, widened
+from emollm.judging import C, Finding, S, U, all_of, any_of, reason, unit
+from emollm.judging_change import changed
+from emollm.judging_time import Window, ids, narrowed, off_bounds, placed, run_of, timing, when, widened
 from emollm.judging_words import judge_polarity, judge_quote, judge_understood
 from emollm.lookup import Evidence
 from emollm.moments import Moment, When
 from emollm.reading_voice import LOUDNESS, PITCH, RATE
-from emollm.types import Cue, CueKind
+from emollm.types import Cue, CueKind, Scale
 
-ALL, PAUSE, SPEECH = "voice.", "voice.pause", "voice.speech"
+PAUSE, SPEECH = "voice.pause", "voice.speech"
 _WHOLE = {PITCH: "voice.f0_median", LOUDNESS: "voice.energy", RATE: "voice.speech_rate"}
 """The summary that is there where the quantity was measured."""
 _SERIES = {PITCH: "voice.f0", LOUDNESS: "voice.energy"}
-_USUAL = "voice.f0_sd"
-"""Only there where the clip has phrases enough to have a usual."""
 _TOLERANCES = {
     "hertz": 1.0,
     "semitones": 0.1,
@@ -103,10 +102,10 @@ def _not_there(name: str, item: Heard, evidence: Evidence, window: Window | None
         return Finding(U, (), gap.reason if gap is not None else reason("no_voice"))
     if window is not None and not _is_voiced(evidence, window):
         return Finding(U, (), reason("no_voice_then", when=when(window)))
-    if evidence.best(_USUAL) is None:
-        return Finding(U, (), reason("no_usual"))
     if not item.relative:
         return _described(item, evidence) or Finding(U, (), reason("absolute"))
+    if (gap := evidence.gap("usual")) is not None:
+        return Finding(U, (), gap.reason)
     return Finding(C, ids([whole] if whole is not None else ()), reason("usual"))
 
 
@@ -149,7 +148,9 @@ def _departure(cue: Cue) -> float:
 
 
 def _event(cue: Cue) -> str:
-    return reason("event", name=cue.name, value=cue.value, start=cue.start, end=cue.end)
+    if cue.scale is Scale.RATIO:
+        return reason("event_rate", value=cue.value, start=cue.start, end=cue.end)
+    return reason("event", name=cue.name, value=cue.value, scale=unit(cue.scale), start=cue.start, end=cue.end)
 
 
 def _overlapping(cues: Sequence[Cue], window: Window) -> list[Cue]:
@@ -182,11 +183,11 @@ def _manner(word: str, name: str, evidence: Evidence) -> Finding:
     cue = evidence.best(name)
     if cue is None or cue.value is None:
         return Finding(U, (), reason("no_voice"))
-    shown = cue.name.replace("_", " ")
-    said = describe(cue.name, cue.value)
+    said, share = describe(cue.name, cue.value), "_share" if cue.scale is Scale.RATIO else ""
+    values = {"name": cue.name, "value": cue.value, "scale": unit(cue.scale), "word": said}
     if said is None:
-        return Finding(U, (cue.id,), reason("ordinary", name=shown, value=cue.value))
-    text = reason("manner", name=shown, value=cue.value, word=said)
+        return Finding(U, (cue.id,), reason(f"ordinary{share}", **values))
+    text = reason(f"manner{share}", **values)
     return Finding(S if said == word else C, (cue.id,), text)
 
 
@@ -207,7 +208,7 @@ def _judge_quantity(number: Number, item: Assertion, evidence: Evidence) -> Find
             cues = _overlapping(cues, widened(window))
     if not cues:
         gap = evidence.gap("voice", "audio")
-        return Finding(U, (), gap.reason if gap is not None else reason("no_cue", name=_shown(number.name)))
+        return Finding(U, (), gap.reason if gap is not None else reason("no_cue", name=number.name))
 
     def distance(cue: Cue) -> float:
         value = cue.value or 0.0
@@ -219,12 +220,8 @@ def _judge_quantity(number: Number, item: Assertion, evidence: Evidence) -> Find
         within = 0.015
     if number.about:
         within = max(within, ABOUT * abs(cue.value or 0.0))
-    text = reason("quantity", name=cue.name.replace("_", " "), value=cue.value, said=number.value)
+    text = reason("quantity", name=cue.name, value=cue.value, scale=unit(cue.scale), said=number.value)
     return Finding(S if distance(cue) <= within + 1e-9 else C, (cue.id,), text)
-
-
-def _shown(names: str) -> str:
-    return names.split("|")[0].removeprefix(ALL).replace("_", " ")
 
 
 # ---- pauses and speech ----------------------------------------------------------------------------------------------

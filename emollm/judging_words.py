@@ -4,6 +4,8 @@ A quotation is compared as words in lower case without punctuation. It is there 
 0.8 alike (ratio of Ratcliff & Obershelp 1988 as in :mod:`difflib`, over letters).
 """
 
+import math
+import operator
 import re
 import unicodedata
 from collections import Counter
@@ -17,7 +19,7 @@ from emollm.judging import C, Finding, S, U, all_of, reason
 from emollm.judging_time import ENDS, Window, narrowed, placed, widened
 from emollm.lookup import Evidence
 from emollm.moments import Moment, When
-from emollm.types import Cue, CueKind, Extent, Scale, Verdict
+from emollm.types import Cue, CueKind, Extent, Missing, Scale, Verdict
 
 ALIKE, ALIKE_WORD = 0.8, 0.9
 """Likeness from which a quotation counts as found, and a quotation of one word ("never" is not "ever")."""
@@ -99,9 +101,10 @@ def _reversed(finding: Finding) -> Finding:
 def _judge_piece(words: tuple[str, ...], item: Heard, spoken: Sequence[_Spoken], evidence: Evidence) -> Finding:
     found = _matches(words, spoken)
     if not found:
-        if evidence.gap("words") is not None or not _is_certain(evidence):
+        if not _is_certain(evidence):
             return Finding(U, (), reason("unsure_words"))
-        return Finding(C, (), reason("not_said"))
+        gap = _unheard(item, evidence)
+        return Finding(U, (), gap.reason) if gap is not None else Finding(C, (), reason("not_said"))
     best = found[0]
     cues = tuple(dict.fromkeys(word.cue for word in best.words))
     said = Finding(S, cues, reason("said", words=" ".join(word.text for word in best.words), ratio=best.ratio))
@@ -112,6 +115,14 @@ def _judge_piece(words: tuple[str, ...], item: Heard, spoken: Sequence[_Spoken],
         window, decided = placed(moment, evidence)
         findings.append(decided if window is None and decided else _judge_when(found, window, moment, said, evidence))
     return all_of(findings)
+
+
+def _unheard(item: Heard, evidence: Evidence) -> Missing | None:
+    """Why words may have been said that were not recognised, at the times of a claim."""
+    windows = [window for moment in item.windows if (window := placed(moment, evidence)[0]) is not None]
+    if not windows:
+        return evidence.unheard()
+    return next((gap for window in windows if (gap := evidence.unheard(*window)) is not None), None)
 
 
 def _judge_when(
@@ -132,6 +143,8 @@ def _judge_when(
             fits = fits or (abs(segment.start - window[0]) <= ENDS and abs(segment.end - window[1]) <= ENDS)
         if fits:
             return Finding(S, tuple(dict.fromkeys(word.cue for word in match.words)), said.reason)
+    if (gap := evidence.unheard(*window)) is not None:
+        return Finding(U, said.cues, gap.reason)
     start, end = spans[0][1]
     return Finding(C, said.cues, reason("said_then", start=start, end=end))
 
@@ -173,6 +186,9 @@ def _places(words: tuple[str, ...], heard: tuple[str, ...]) -> tuple[tuple[float
     scored = []
     for first in _starts(words, heard):
         best = (0.0, first, first)
+        if heard[first : first + count] == words:
+            scored.append((1.0, first, first + count))
+            continue
         for length in {count, max(1, count - 1), count + 1}:
             last = min(len(heard), first + length)
             if _denials(heard[first:last]) != denials:  # one word makes them the opposite
@@ -196,12 +212,17 @@ def _denials(words: Sequence[str]) -> int:
 
 
 def _starts(words: tuple[str, ...], heard: tuple[str, ...]) -> list[int]:
-    """Where to compare letter by letter: a short quotation everywhere, a longer one where most of its words stand."""
+    """Where to compare: wherever the words stand as they are, and at the likeliest other places.
+
+    Those are places with a word like the first one for a short quotation, for a longer one those that share most words,
+    first of all words in their places: where a sentence is said again and again, any shift shares all of them.
+    """
     count = len(words)
+    exact = [index for index, word in enumerate(heard) if word == words[0] and heard[index : index + count] == words]
     if count <= 2:
         first = words[0]
         near = {word for word in {*heard} if word == first or SequenceMatcher(None, word, first).quick_ratio() >= 0.6}
-        return [index for index, word in enumerate(heard) if word in near][: 4 * _MOST]
+        return sorted({*exact, *[index for index, word in enumerate(heard) if word in near][: 4 * _MOST]})
     wanted = Counter(words)
     window: Counter[str] = Counter()
     shared, scores = 0, []
@@ -213,8 +234,13 @@ def _starts(words: tuple[str, ...], heard: tuple[str, ...]) -> list[int]:
             shared -= window[gone] <= wanted[gone]
             window[gone] -= 1
         scores.append((shared, max(0, index - count + 1)))
-    enough = sorted((one for one in scores if one[0] >= 0.4 * count), key=lambda one: (-one[0], one[1]))
-    return sorted({start for _, start in enough[:_MOST]})
+    known = {*exact}
+    enough = [
+        (-shared - sum(map(operator.eq, words, heard[start : start + count])), start)
+        for shared, start in scores
+        if shared >= 0.4 * count and start not in known
+    ]
+    return sorted({*exact, *(start for _, start in sorted(enough)[:_MOST])})
 
 
 def _is_certain(evidence: Evidence) -> bool:
@@ -237,7 +263,7 @@ def judge_polarity(item: Heard, evidence: Evidence, numbers: Sequence[Finding]) 
         first, last = widened(window) if positive else narrowed(window)
         cues = [cue for cue in cues if cue.start <= last and cue.end >= first]
     if not cues:
-        gap = evidence.gap("words", "voice", "audio")
+        gap = _unheard(item, evidence) or evidence.gap("voice", "audio")
         return Finding(U, (), gap.reason if gap is not None else reason("no_words"))
     meant = [cue for cue in cues if any(cue.id in one.cues and one.verdict is S for one in numbers)]
     verdicts = [(_polar(cue.value or 0.0, item), cue) for cue in meant or cues if cue.scale is Scale.RATIO]
@@ -259,12 +285,22 @@ def _polar(value: float, item: Heard) -> Verdict:
 
 
 def judge_understood(item: Heard, evidence: Evidence) -> Finding:
-    """Whether the words were recognised."""
-    positive = item.polarity is Polarity.PRESENT
+    """Whether the words were recognised: all of them, or none; where only a part was, a time must say which."""
+    findings = []
+    for moment in item.windows or (None,):
+        window, decided = placed(moment, evidence) if moment is not None else (None, None)
+        findings.append(decided or _understood(window, evidence))
+    return all_of(findings if item.polarity is Polarity.PRESENT else [_reversed(one) for one in findings])
+
+
+def _understood(window: Window | None, evidence: Evidence) -> Finding:
+    first, last = window or (0.0, math.inf)
     cues = [cue for cue in (*evidence.cues, *evidence.others) if cue.kind is CueKind.WORDS and cue.text]
-    if cues or evidence.words:
-        return Finding(S if positive else C, tuple(cue.id for cue in cues[:1]), reason("words_there"))
-    gap = evidence.gap("words")
-    if gap is None:
-        return Finding(U, (), reason("no_words"))
-    return Finding(C if positive else S, (), gap.reason)
+    cues = [cue for cue in cues if window is None or (cue.start <= last and cue.end >= first)]
+    there = bool(cues) or any(word.start <= last and word.end >= first for word in evidence.words)
+    gap = evidence.unheard(first, last)
+    if gap is not None:
+        return Finding(U if there else C, tuple(cue.id for cue in cues[:1]), gap.reason)
+    if there:
+        return Finding(S, tuple(cue.id for cue in cues[:1]), reason("words_there"))
+    return Finding(U, (), reason("no_words"))

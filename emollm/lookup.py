@@ -16,6 +16,8 @@ _EXTENTS = {Extent.MOMENT: 0, Extent.EVENT: 1, Extent.WHOLE: 2}
 _OF_FACE = frozenset({CueKind.ACTION_UNIT, CueKind.HEAD_POSE, CueKind.GAZE})
 _SILENT = ("no speech", "the sound is ")
 """How the reason of a missing voice begins where there is sound without speech."""
+_SPAN = re.compile(r"\bfrom (\d+\.\d) to (\d+\.\d) s\b")
+"""A stretch of the clip in the reason of a gap."""
 VOICE = "voice."
 """Before the names of prosody, so that the pitch of a voice is not that of a head."""
 
@@ -147,6 +149,15 @@ class Evidence:
     def gap(self, *streams: str) -> Missing | None:
         """Why one of these streams could not be measured."""
         return next((gap for stream in streams for gap in self.missing if gap.stream == stream), None)
+
+    def unheard(self, first: float = 0.0, last: float = math.inf) -> Missing | None:
+        """Why the words between two times were not recognised: in the whole clip, or in a stretch of speech there."""
+        for gap in self.missing:
+            spans = _SPAN.findall(gap.reason) if gap.stream == "words" else []
+            here = not spans or any(float(start) <= last and float(end) >= first for start, end in spans)
+            if gap.stream == "words" and here:
+                return gap
+        return None
 
     @property
     def silence(self) -> Missing | None:

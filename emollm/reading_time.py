@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from emollm.assertions import Assertion, Heard, Polarity, Topic
 from emollm.binding import bind
-from emollm.lexicon import expanded, lexicon, sentences
+from emollm.lexicon import expanded, lexicon, marks, sentences
 from emollm.moments import masked, moments
 from emollm.reading import read
 from emollm.reading_voice import heard, quotations
@@ -59,6 +60,7 @@ def _sentence(piece: str, offset: int, quotes: Sequence[Heard]) -> list[Assertio
     bare = masked(piece, [(time.start, time.end) for time in times])
     voice = heard(bare, 0, len(bare))
     face = read(masked(bare, [(item.start, item.end) for item in voice]), 0, len(bare))
+    face = [item for item in face if not _is_named(bare, item)]
     face += [more for item in face for more in _changing(bare, item)]
     for quote in quotes:
         quote.start, quote.end = quote.start - offset, quote.end - offset
@@ -71,11 +73,18 @@ def _sentence(piece: str, offset: int, quotes: Sequence[Heard]) -> list[Assertio
     return items
 
 
+def _is_named(text: str, item: Assertion) -> bool:
+    """Whether a voice or words are only named, with nothing that is said of them: what is, was read already."""
+    if item.kind not in (CueKind.PROSODY, CueKind.WORDS):
+        return False
+    return any(mark.kind == "subject" for mark in marks(text, item.start, item.end, voice=True))
+
+
 @cache
-def _changes() -> tuple[tuple[re.Pattern[str], int], ...]:
-    """Patterns for a verb of change right behind a statement."""
+def _changes() -> tuple[tuple[re.Pattern[str], int, bool], ...]:
+    """Patterns for a verb of change right behind a statement: the way it goes, and whether it speaks of a beginning or end."""
     out = []
-    for key, sign in (("more", 1), ("less", -1)):
+    for key, sign, edge in (("begin", 1, True), ("more", 1, False), ("end", -1, True), ("less", -1, False)):
         forms = sorted({" ".join(words) for phrase in lexicon()["changes"][key] for words in expanded(phrase)}, key=len)
         verbs = "|".join(re.escape(form).replace(r"\ ", r"\s") for form in reversed(forms))
         pattern = (
@@ -83,7 +92,7 @@ def _changes() -> tuple[tuple[re.Pattern[str], int], ...]:
             r"(?=\s{0,40}(?:[.,;:)(]|$|(?:and|on|around|as|when|while|again|in|for|over|then|slowly|gradually|quickly|suddenly"
             r"|only|but|before|after|from|to|by|completely|afterwards|later)\b))"
         )
-        out.append((re.compile(pattern, re.IGNORECASE), sign))
+        out.append((re.compile(pattern, re.IGNORECASE), sign, edge))
     return tuple(out)
 
 
@@ -91,27 +100,28 @@ def _changing(text: str, item: Assertion) -> Iterator[Assertion]:
     """Sets the change that is said of a movement; a second one ("appears … and fades …") is a statement of its own."""
     if item.kind is not CueKind.ACTION_UNIT or item.unread:
         return
-    item.change = _change(text, item)
+    item.change, item.edge = _change(text, item)
     gap = _AND.match(text, item.end) if item.change else None
-    for pattern, sign in _changes() if gap is not None else ():
+    for pattern, sign, edge in _changes() if gap is not None else ():
         if gap is not None and (match := pattern.match(text, gap.end())):
             start = match.end() - len(match.group().lstrip())
-            yield replace(item, start=start, end=match.end(), change=sign, moments=[], codes=[], numbers=[])
+            rest: dict[str, Any] = {"moments": [], "codes": [], "numbers": []}
+            yield replace(item, start=start, end=match.end(), change=sign, edge=edge, **rest)
             return
 
 
-def _change(text: str, item: Assertion) -> int:
-    """1 where a movement is said to begin or to grow, -1 where it is said to fade or to end, else 0."""
-    for pattern, sign in _changes():
+def _change(text: str, item: Assertion) -> tuple[int, bool]:
+    """1 where a movement is said to begin or to grow, -1 where to fade or to end, else 0; and whether to begin or end."""
+    for pattern, sign, edge in _changes():
         if match := pattern.match(text, item.end):
             item.end = match.end()
-            return sign
+            return sign, edge
     match = _BEGINS.search(text, item.start, item.end)
     if match is None and (match := _BEFORE.search(text[max(0, item.start - 20) : item.start])) is not None:
         item.start -= match.end() - match.start()
     if match is None:
-        return 0
-    return 1 if match["more"] else -1
+        return 0, False
+    return 1 if match["more"] else -1, True
 
 
 def _orders(text: str, items: Sequence[Assertion]) -> Iterator[Heard]:

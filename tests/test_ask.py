@@ -146,17 +146,41 @@ def plain(message: Message) -> str:
 def test_what_is_not_measured_is_refused_without_asking_the_model(question: str, topic: str) -> None:
     model = Scripted()
     found = ask(question, HAPPY, SMILE, model)
-    assert found.text == prompt("ask/guard").render(f"{topic}.reply")
+    assert found.text == prompt("ask/guard").render(f"{topic}.reply", measured="only how the face moves was measured")
     assert found.model == f"guard@{prompt('ask/guard').version}"
     assert found.prompt == prompt("ask/guard").ref
     assert model.sent == []
+
+
+HEARD = Cue(id="voice.f0_median", kind=CueKind.PROSODY, name="f0_median", scale=Scale.HERTZ, value=200.0, source=SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("observation", "measured"),
+    [
+        (SMILE, "only how the face moves was measured"),
+        (observed(HEARD), "only how the face moves and how the voice sounds were measured"),
+        (
+            observed(HEARD, said("hello")),
+            "only how the face moves, how the voice sounds and what is said were measured",
+        ),
+        (
+            SMILE.model_copy(update={"cues": (HEARD, said("hello")), "tracks": ()}),
+            "only how the voice sounds and what is said were measured",
+        ),
+    ],
+)
+def test_a_refusal_says_what_was_measured_instead(observation: Observation, measured: str) -> None:
+    answer = answered("happiness", track="p1" if observation.tracks else None)
+    for question in ("How old is the person?", "Is she ill?", "Who is this person?"):
+        assert measured in ask(question, answer, observation, Scripted()).text
 
 
 @pytest.mark.parametrize(
     "question", ["How o\u200bld is the person with this face?", "ｈｏｗ ｏｌｄ is the face?", "How  old\nis she?"]
 )
 def test_the_guard_is_not_fooled_by_invisible_or_wide_letters(question: str) -> None:
-    assert ask(question, HAPPY, SMILE, Scripted()).text == prompt("ask/guard").render("age.reply")
+    assert ask(question, HAPPY, SMILE, Scripted()).text.startswith("Age was not measured")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
-"""From a photo to an answer with its evidence."""
+"""From a photo or a clip to an answer with its evidence."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
+from emollm import assets
 from emollm.errors import ConfigError, DataError
 from emollm.explain import ExplainSettings, explain
 from emollm.facs import UNITS
@@ -75,3 +77,36 @@ def test_an_answer_reads_back_from_its_json(answer: Answer) -> None:
     keys = set(json.loads(answer.to_json()))
     contract = "id track status label label_set labels intensity valence arousal rationale claims missing text provenance people"
     assert set(contract.split()) <= keys
+
+
+@pytest.fixture(scope="module")
+def smile() -> Clip:
+    """A video of 2.4 s, without speech."""
+    return Clip(id="smile", video=assets.path("clip-single-face"))
+
+
+def test_a_video_is_explained_at_its_most_expressive_moment(smile: Clip) -> None:
+    told: list[tuple[float, float | None]] = []
+    observation, answer = explain(smile, SETTINGS, progress=lambda done, total: told.append((done, total)))
+    assert (answer.label, answer.track) == ("happiness", "p1")
+    apex = observation.tracks[0].peaks[0].time
+    assert f"{apex:.1f} s" in answer.text
+    assert Verdict.CONTRADICTED not in {claim.verdict for claim in answer.claims}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1][0] == pytest.approx(2.4, abs=0.4)
+    assert all(total == pytest.approx(2.4, abs=0.1) for _, total in told)
+
+
+class Enough(Exception):
+    """What ends the work."""
+
+
+@pytest.mark.parametrize("stream", ["video", "audio"])
+def test_what_progress_raises_ends_the_work_and_leaves_no_thread(smile: Clip, stream: str) -> None:
+    def stop(done: float, total: float | None) -> None:
+        raise Enough
+
+    before = set(threading.enumerate())
+    with pytest.raises(Enough):
+        explain(Clip(id="smile", **{stream: smile.video}), SETTINGS, progress=stop)
+    assert set(threading.enumerate()) <= before

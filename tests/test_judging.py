@@ -322,6 +322,29 @@ def test_what_was_not_measured_then_is_open(text: str) -> None:
     assert CONTRADICTED not in verdicts(text)
 
 
+def test_what_begins_does_so_from_rest_and_not_while_it_is_there() -> None:
+    """What grows where it is there already grows, and begins at another time."""
+    smile = [event("p1.AU12.1", CueKind.ACTION_UNIT, Scale.INTENSITY, 0.9, 1.0, 9.0, peak=8.0)]
+    values = tuple(round(min(0.9, 0.1 * index * STEP + 0.2), 3) if 10 <= index < 90 else 0.0 for index in range(100))
+    line = Series(kind=CueKind.ACTION_UNIT, name="AU12", scale=Scale.INTENSITY, track="p1", step=STEP, values=values, source=FACE)  # fmt: skip
+    clip = observed(smile, series=[line])
+    assert verdicts("The smile begins at 1.1 s.", clip) == {SUPPORTED}
+    assert verdicts("The smile begins at 6.0 s.", clip) == {CONTRADICTED}
+    assert verdicts("She starts to smile at 6.0 s.", clip) == {CONTRADICTED}
+    assert verdicts("The smile grows between 3 and 7 s.", clip) == {SUPPORTED}
+    assert verdicts("The smile ends at 9.0 s.", clip) == {SUPPORTED}
+    assert verdicts("The smile ends at 4.0 s.", clip) == {CONTRADICTED}
+
+
+def test_a_slight_movement_that_is_no_event_begins_where_it_leaves_rest() -> None:
+    values = tuple(0.02 if index < 40 else 0.25 for index in range(100))
+    line = Series(kind=CueKind.ACTION_UNIT, name="AU12", scale=Scale.INTENSITY, track="p1", step=STEP, values=values, source=FACE)  # fmt: skip
+    smile = cue("p1.AU12", CueKind.ACTION_UNIT, "AU12", Scale.INTENSITY, 0.02, start=3.3, end=3.5)
+    clip = observed([smile], series=[line])
+    assert verdicts("The smile begins at 4.0 s.", clip) == {SUPPORTED}
+    assert verdicts("The smile begins at 7.0 s.", clip) == {CONTRADICTED}
+
+
 def test_a_gap_says_when_it_was() -> None:
     (claim,) = claims("The mouth corners are up at 8.6 s.")
     assert claim.reason == "AU12 was not measured at 8.6 s"
@@ -482,9 +505,25 @@ def test_what_a_voice_is_like_in_other_words_is_open(text: str) -> None:
 
 
 def test_without_a_usual_the_lack_of_a_departure_says_nothing() -> None:
-    few = observed([one for one in voice_cues() if one.name not in ("f0_sd", "loudness")], series=all_series()[-2:])
-    assert verdicts("The voice is louder than usual.", few) == {UNVERIFIABLE}
+    gap = Missing(stream="usual", reason="too few phrases to know what is usual for this voice (2, needs 3)")
+    few = observed([one for one in voice_cues() if one.name != "loudness"], series=all_series()[-2:], missing=[gap])
+    (claim,) = claims("The voice is louder than usual.", few)
+    assert (claim.verdict, claim.reason) == (UNVERIFIABLE, gap.reason)
     assert verdicts("The voice is higher than usual.", few) == {SUPPORTED}
+
+
+def test_a_pace_is_slow_or_fast_by_its_rate_alone() -> None:
+    slow = observed([whole("speech_rate", Scale.RATE, 2.9)])
+    assert verdicts("The speech is slow.", slow) == {SUPPORTED}
+    assert verdicts("She speaks fast.", slow) == {CONTRADICTED}
+    assert verdicts("The speech is slow.", observed([whole("speech_rate", Scale.RATE, 5.0)])) == {UNVERIFIABLE}
+
+
+@pytest.mark.parametrize(
+    "text", ["Face and voice agree.", "The tone of voice fits this.", "What the voice tells is open.", "Spoken words."]
+)
+def test_a_voice_that_is_only_named_is_no_claim(text: str) -> None:
+    assert claims(text) == ()
 
 
 def test_an_ordinary_variation_is_called_neither_monotone_nor_lively() -> None:
@@ -502,10 +541,25 @@ def test_an_ordinary_variation_is_called_neither_monotone_nor_lively() -> None:
         ("The voice is higher than usual.", CONTRADICTED),
         ('The person says "hello".', CONTRADICTED),
         ("The words were not understood.", SUPPORTED),
+        ("There is no speech.", SUPPORTED),
+        ("No voice is heard.", SUPPORTED),
+        ("Nobody speaks from 2.0 to 4.0 s.", SUPPORTED),
+        ("The person is silent at 3.0 s.", SUPPORTED),
+        ("There is silence.", SUPPORTED),
+        ("Speech is heard between 1.0 and 2.0 s.", CONTRADICTED),
     ],
 )
-def test_a_sound_without_speech(text: str, verdict: Verdict) -> None:
-    assert verdicts(text, QUIET) == {verdict}
+@pytest.mark.parametrize(
+    "why",
+    [
+        "no speech in the sound (10.0 s, mean level −40 dBFS)",
+        "the sound is silent: no signal at all (10.0 s)",
+        "the sound is silent: −80 dBFS at its loudest (10.0 s)",
+    ],
+)
+def test_a_sound_without_speech(text: str, verdict: Verdict, why: str) -> None:
+    gaps = [Missing(stream=stream, reason=why) for stream in ("voice", "words")]
+    assert verdicts(text, QUIET.model_copy(update={"missing": tuple(gaps)})) == {verdict}
 
 
 @pytest.mark.parametrize(
@@ -582,6 +636,67 @@ def test_words_are_held_against_what_was_recognised(text: str, verdict: Verdict)
 )
 def test_words_that_were_not_recognised_decide_nothing(text: str, verdict: Verdict) -> None:
     assert verdicts(text, GARBLED) == {verdict}
+
+
+PARTLY = CLIP.model_copy(
+    update={"missing": (Missing(stream="words", reason="speech, not intelligible English from 7.0 to 9.0 s (loop)"),)}
+)
+"""Words of which some turn was not understood."""
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ('She says "I love my dog".', UNVERIFIABLE),
+        ('From 0.4 to 2.0 s the words are "I love my dog".', CONTRADICTED),
+        ('At 8.0 s she says "I love my dog".', UNVERIFIABLE),
+        ('At 8.0 s she says "ask not".', UNVERIFIABLE),
+        ('At 4.0 s she says "ask not".', CONTRADICTED),
+        ("The words were not understood.", UNVERIFIABLE),
+        ("From 7.0 to 9.0 s the words were not understood.", SUPPORTED),
+        ("From 0.4 to 2.0 s the words were not understood.", CONTRADICTED),
+        ("At 8.0 s the words are negative.", UNVERIFIABLE),
+    ],
+)
+def test_a_turn_that_was_not_understood_leaves_the_others_decided(text: str, verdict: Verdict) -> None:
+    assert verdicts(text, PARTLY) == {verdict}
+
+
+def test_a_sentence_that_is_said_again_and_again_is_found_at_each_of_its_times() -> None:
+    sentence = [f"word{number}" for number in range(60)]
+    words = [
+        Word(text=text, start=round(0.05 * index, 2), end=round(0.05 * index + 0.04, 2), confidence=0.9)
+        for index, text in enumerate(3 * sentence)
+    ]
+    clip = observed([], words=words)
+    for start in (0.0, 3.0, 6.0):
+        quotation = f'From {start:.1f} to {start + 3:.1f} s the words are "{" ".join(sentence)}".'
+        assert verdicts(quotation, clip) == {SUPPORTED}
+
+
+def test_a_short_word_is_found_however_often_it_was_said_before() -> None:
+    words = [
+        Word(text="you", start=round(0.04 * index, 2), end=round(0.04 * index + 0.02, 2), confidence=0.9)
+        for index in range(240)
+    ]
+    assert verdicts('At 9.0 s she says "you".', observed([], words=words)) == {SUPPORTED}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("The median pitch is 120 Hz.", "median pitch 210.4 Hz, the text says 120"),
+        ("The speech rate is 6.5 syllables a second.", "speech rate 4.1 a second, the text says 6.5"),
+        ("The voice is monotone.", "standard deviation of the pitch 4.4 semitones, which is lively"),
+        ("The voice is louder than usual.", "loudness +5.2 dB, from 2.8 to 4.0 s"),
+        ("The voice is faster than usual.", "1.3 times the usual rate, from 2.8 to 4.0 s"),
+        ("At 5.5 s the gaze goes down (18 degrees).", "gaze pitch -18 degrees, needs 10; gaze pitch -18 degrees, the text says 18"),
+        ("The smile begins at 9.5 s.", "AU12 begins at 2.1 s"),
+    ],
+)  # fmt: skip
+def test_reasons_call_quantities_by_names_that_a_reader_knows(text: str, reason: str) -> None:
+    (claim,) = claims(text)
+    assert claim.reason == reason
 
 
 def test_uncertain_words_do_not_contradict_a_quotation() -> None:

@@ -475,6 +475,33 @@ def test_the_conclusion_says_when_and_how_the_movement_goes() -> None:
         assert words in concluded
 
 
+def test_other_moments_are_told_by_what_the_face_does_then() -> None:
+    later = Peak(time=8.2, start=8.0, end=8.5, score=0.4, units=("AU04",))
+    empty = Peak(time=10.4, start=10.2, end=10.5, score=0.2, units=("AU01",))
+    brows = event("AU04", 0.45, 8.0, 8.2, 8.5)
+    answer = reason(clip(brows, peaks=(APEX, later, empty), **SMILE), BASIC)
+    assert answer.rationale is not None
+    assert re.search(r"At 8\.2 s, .*brow", answer.rationale.conclusion)
+    assert re.search(r"weaker.* 10\.4 s\.", answer.rationale.conclusion)
+    assert all(claim.verdict is Verdict.SUPPORTED for claim in answer.claims)
+
+
+def test_the_strength_of_another_moment_is_that_of_its_time() -> None:
+    """The course over time says how strong a movement is then, not the event it belongs to."""
+    later = Peak(time=8.2, start=8.0, end=8.5, score=0.4, units=("AU04",))
+    brows = event("AU04", 0.9, 6.0, 7.0, 9.0)
+    values = tuple(0.9 if 60 <= index < 75 else 0.35 if 75 <= index < 90 else 0.0 for index in range(120))
+    line = Series(
+        kind=CueKind.ACTION_UNIT, name="AU04", scale=Scale.INTENSITY, track="p1", step=STEP, values=values, source=METER
+    )
+    observation = clip(brows, peaks=(APEX, later), **SMILE).model_copy(update={"series": (line,)})
+    answer = reason(observation, BASIC)
+    assert answer.rationale is not None
+    (told,) = re.findall(r"At 8\.2 s, [^.]*brow[^.]*\.", answer.rationale.conclusion)
+    assert "hard" not in told
+    assert all(claim.verdict is Verdict.SUPPORTED for claim in answer.claims)
+
+
 def test_an_unclear_face_of_a_clip_says_at_which_time_it_was_judged() -> None:
     concluded = text(clip(AU04=0.5), "conclusion")
     assert concluded.startswith("Unclear")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from emollm import facs
 from emollm.emotions import label_set
 from emollm.errors import ConfigError, DataError
-from emollm.evidence import Evidence, Faithfulness, check
+from emollm.evidence import Evidence, Faithfulness, check, check_text
 from emollm.lexicon import lexicon, sentences
 from emollm.prompts import prompt
 from emollm.reasoner import ReasonerSettings, reason
@@ -288,6 +288,28 @@ def test_an_open_mouth_alone_is_no_expression() -> None:
     assert [entry.label for entry in answer.labels if entry.score > 0] == ["neutral"]
     assert answer.rationale is not None
     assert "Talking alone" in answer.rationale.interpretation
+
+
+def test_a_stretched_mouth_is_an_open_one() -> None:
+    """What talking does in general is said of no face, and a mouth that is stretched open is open."""
+    wide = seen(unit("AU25", 0.05), unit("AU26", 0.09), unit("AU27", 0.45))
+    assert [claim.verdict for claim in check_text("The mouth is open.", Part.OBSERVATIONS, wide, "p1")] == [
+        Verdict.SUPPORTED
+    ]
+    for text in (
+        prompt("reasoner/rationale").blocks["mouth_only"],
+        prompt("reasoner/rationale").blocks["mouth_only_then"],
+    ):
+        assert check_text(text, Part.INTERPRETATION, face(), "p1") == ()
+    prove(904039)
+
+
+def test_the_reasons_of_a_photo_name_quantities_in_words() -> None:
+    (claim,) = check_text(
+        "The gaze is directed down (gaze pitch -13°).", Part.OBSERVATIONS, seen(angle("gaze_pitch", -13.0)), "p1"
+    )
+    assert "_" not in claim.reason
+    assert "gaze pitch -13 degrees, the text says -13" in claim.reason
 
 
 def test_parted_lips_count_only_as_far_as_another_unit_of_the_core_is_there() -> None:

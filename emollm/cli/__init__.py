@@ -19,7 +19,7 @@ import click
 from emollm import __version__
 
 COMMANDS = {
-    "observe": "Measure faces, action units, head pose and gaze.",
+    "observe": "Measure faces, voices and words, without an answer.",
     "explain": "Say which emotion, how strongly, and why.",
     "assets": "Fetch, list and check models and media.",
     "env": "Show versions, the machine and what is installed.",

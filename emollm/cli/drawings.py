@@ -121,17 +121,17 @@ class Drawings:
             write_index(self._folder / "index.html", rows)
 
     def _draw(self, path: Path, clip: Clip, observation: Observation, answer: Answer, shown: "_Shown") -> None:
-        if shown.photo is not None:
-            from emollm.report.overlay import write_overlay
-
-            write_overlay(self._overlays[path], observation, answer, shown.photo)
-        elif shown.frames:
+        if shown.frames:
             from emollm.report.contact import write_contact_sheet
 
             write_contact_sheet(self._overlays[path], observation, answer, shown.frames)
+        elif (picture := shown.photo or _thumbnail(clip, answer)) is not None:  # or a video without a face
+            from emollm.report.overlay import write_overlay
+
+            write_overlay(self._overlays[path], observation, answer, picture)
         else:
             del self._overlays[path]
-            say(f"{clip.id}: {'no face was found' if clip.video else 'no picture is in it'}; it gets no overlay")
+            say(f"{clip.id}: no picture is in it; it gets no overlay")
 
 
 def _targets(option: str, target: Path | None, paths: Sequence[Path], suffixes: Sequence[str]) -> dict[Path, Path]:

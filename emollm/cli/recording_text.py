@@ -51,7 +51,7 @@ FULL, SHORT = Room(12, 6, 3, 3, 3), Room(8, 3, 2, 2, 2)
 
 def media_text(media: MediaInfo) -> str:
     """``640 × 360, 19.7 s, 24 frames a second, sound 48 kHz``."""
-    parts = [f"{media.width} × {media.height}"] if media.width and media.height else [media.kind]
+    parts: list[str] = [f"{media.width} × {media.height}"] if media.width and media.height else [media.kind]
     if media.duration is not None:
         long = f" ({clock(media.duration)})" if media.duration >= 60 else ""
         parts.append(f"{media.duration:.1f} s{long}")

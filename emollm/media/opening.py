@@ -237,12 +237,12 @@ def _starts_image(head: bytes) -> bool:
 def _why_not(head: bytes, error: Exception) -> str:
     """Why FFmpeg could not open a file with these first bytes."""
     if holds_text(head):
-        return "not a video or sound file: it holds text"
+        return "not a picture, video or sound file: it holds text"
     if not any(head):
-        return "not a video or sound file: it starts with nothing but zeros; copy or download it again"
+        return "not a picture, video or sound file: it starts with nothing but zeros; copy or download it again"
     if head[4:8] in _BOXES:
         return "damaged MP4 file, or one without its index (moov) as after an interrupted recording; copy it again"
     known = (b"RIFF", b"OggS", b"fLaC", b"ID3", b"\x1aE\xdf\xa3", b"FORM", b"FLV", b"0&\xb2u")
     if head.startswith(known):
         return f"truncated or damaged file: {reason(error)}; copy or download it again"
-    return "not a video or sound file that can be read; convert it to MP4 (H.264, AAC) or WAV"
+    return "not a picture, video or sound file that can be read; convert it to PNG, MP4 (H.264, AAC) or WAV"

@@ -379,7 +379,7 @@ def _info(media: Recording, seen: _Seen | None, heard: "Heard | None") -> MediaI
     sound = media.sound.info if media.sound is not None else None
     if media.video is None or seen is None:
         assert sound is not None
-        return sound.model_copy(update={"duration": _round(heard.duration)} if heard is not None else {})
+        return sound.model_copy(update={"duration": _round(heard.duration)} if heard and heard.duration else {})
     info = media.video.info
     rate = info.rate or 0.0
     pictures = seen.watched.end + (1 / rate if rate else 0.0)

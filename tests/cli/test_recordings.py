@@ -163,17 +163,25 @@ def test_sound_has_no_overlay_and_one_line_says_so(say: Say, smile: Path, tmp_pa
     assert [path.name for path in (tmp_path / "o").iterdir()] == ["smile.mp4.png"]
 
 
-def test_a_video_without_a_face_gets_a_page_and_no_sheet(
+def test_a_video_without_a_face_gets_a_page_and_a_plain_frame(
     say: Say, film: Callable[..., Path], nobody: np.ndarray, tmp_path: Path
 ) -> None:
     clip = film(tmp_path / "wall.mp4", [nobody] * 5)
-    page, sheet = tmp_path / "p.html", tmp_path / "s.png"
-    code, out, err = say("explain", clip, "--json", "--report", page, "--overlay", sheet, *HEAD)
-    assert code == 0
-    assert Answer.from_json(out).status == "abstained"
-    assert err == f"emollm: {clip}: no face was found; it gets no overlay\n"
-    assert page.exists()
-    assert not sheet.exists()
+    files = ("--report", tmp_path / "p.html", "--overlay", tmp_path / "s.png", "--out", tmp_path / "a.jsonl")
+    assert explained(say, clip, *files).status == "abstained"
+    assert (tmp_path / "p.html").exists()
+    with Image.open(tmp_path / "s.png") as drawing:
+        assert drawing.size == (256, 256)
+    before = (tmp_path / "s.png").stat().st_mtime_ns
+    explained(say, clip, *files)
+    assert (tmp_path / "s.png").stat().st_mtime_ns == before, "taken over, not done again"
+
+
+def test_sound_that_is_called_a_video_gets_no_overlay_and_one_line_says_so(say: Say, tmp_path: Path) -> None:
+    clip = write_wav(tmp_path / "a.wav", np.zeros((8_000, 1))).rename(tmp_path / "a.mp4")
+    code, _, err = say("explain", clip, "--json", "--overlay", tmp_path / "s.png", *HEAD)
+    assert (code, err) == (0, f"emollm: {clip}: no picture is in it; it gets no overlay\n")
+    assert not (tmp_path / "s.png").exists()
 
 
 def test_the_overview_is_the_same_when_all_clips_were_done_before(say: Say, smile: Path, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_the_pexels_clip_is_a_video() -> None:
     [
         ("empty.mp4", b"", "empty (0 bytes)"),
         ("note.mp4", b"this is text, not a clip\n" * 200, "it holds text"),
-        ("bytes.mp4", bytes(range(256)) * 20, "not a video or sound file"),
+        ("bytes.mp4", bytes(range(256)) * 20, "not a picture, video or sound file"),
         ("zeros.mp4", bytes(5000), "nothing but zeros"),
         ("paper.mp4", b"%PDF-1.7\n", "PDF"),
         ("pack.mp4", b"PK\x03\x04" + bytes(50), "ZIP"),

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emollm.facs import PRESENT
-from emollm.perception.course.levels import CLOSURE, LIKELY, SMOOTH, Level, bounds
+from emollm.facs import LIKELY, PRESENT
+from emollm.perception.course.levels import CLOSURE, SMOOTH, Level, bounds
 from emollm.perception.course.rises import Rises, rises
 from emollm.perception.course.samples import Array, Samples
 from emollm.perception.course.timeline import Timeline

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from emollm.facs import ABSENT, PRESENT
+from emollm.facs import ABSENT, LIKELY, PRESENT
 from emollm.perception.course.samples import Array, Samples
 from emollm.perception.course.timeline import Timeline
 from emollm.types import Scale
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 CLOSURE = ("AU43", "AU45", "AU46")
 """Units of the lids: what is quick in them is a blink, not noise to be smoothed away."""
-LIKELY = 0.5
-"""Probability from which on a unit counts as there."""
 SMOOTH = 0.15
 """Seconds of the running median that takes wild frames out of a unit; never under three frames."""
 _CALM = 15

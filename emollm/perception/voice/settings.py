@@ -48,6 +48,8 @@ class BeliefSettings(Settings):
     """Words from which on a turn is long: chance evens out, and less is needed."""
     probability_long: Probability = 0.65
     """Least mean probability of the words of a long turn."""
+    log_probability: Annotated[float, Field(le=0)] = -0.9
+    """Least mean log-probability of a turn's tokens: below all English that is believed, above most that is not English."""
     compression: Positive = 2.4
     """Text that compresses further than this is looked at for loops: Whisper's own bound."""
     fastest: Positive = 30.0

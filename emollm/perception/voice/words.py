@@ -1,7 +1,7 @@
 """What is said, word by word, where the recogniser is to be believed.
 
 Whisper writes fluent English whatever it hears: other languages, mumbling, music. What betrays it is how sure it is of its
-words: their mean probability decides, turn by turn (docs/voice.md has the distributions). Nothing is sampled and no turn
+words: their mean probability decides, turn by turn, with a floor for that of its tokens (docs/voice.md has the distributions). Nothing is sampled and no turn
 knows of the one before.
 """
 
@@ -72,7 +72,7 @@ class Transcript(NamedTuple):
     confidence: float
     """Mean of the words' probabilities; 0 without words."""
     log_probability: float
-    """Mean over its tokens; for the record."""
+    """Mean over the tokens."""
     doubt: str | None
     """Why the words are not believed; None where they are."""
     language: str
@@ -269,21 +269,27 @@ def _transcript(segments: list[Any], turn: Turn, window: Span, belief: BeliefSet
         sentences=tuple(sentences(groups, turn.spans)),
         confidence=confidence,
         log_probability=float(segments[0].avg_logprob),
-        doubt=_doubt(segments[0].compression_ratio, words, confidence, window[1] - window[0], belief),
+        doubt=_doubt(segments[0], words, confidence, window[1] - window[0], belief),
         language=language,
     )
 
 
-def _doubt(
-    compression: float, words: list[Word], confidence: float, duration: float, belief: BeliefSettings
-) -> str | None:
-    """Why the words of a turn are not believed."""
+def _doubt(segment: Any, words: list[Word], confidence: float, duration: float, belief: BeliefSettings) -> str | None:
+    """Why the words of a turn are not believed; compression and log-probability are the same in all its segments."""
     if not words:
         return "no words found"
-    if compression > belief.compression and repeats_itself([word.text for word in words]):
+    if segment.compression_ratio > belief.compression and repeats_itself([word.text for word in words]):
         return "the recogniser repeats itself"
     if sum(len(word.text) + 1 for word in words) / duration > belief.fastest:
         return "more is written than can be said"
-    if confidence < (needed := belief.needed(len(words))):
-        return f"mean word probability {confidence:.2f}, needs {needed:.2f}"
-    return None
+    needed, log_probability = belief.needed(len(words)), float(segment.avg_logprob)
+    if confidence >= needed and log_probability >= belief.log_probability:
+        return None
+    return (
+        f"mean word probability {_figure(confidence)}, needs {_figure(needed)}; "
+        f"mean log-probability {_figure(log_probability)}, needs {_figure(belief.log_probability)}"
+    )
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")

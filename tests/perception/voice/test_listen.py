@@ -156,8 +156,18 @@ def test_speech_that_is_no_english_has_no_words(speech: Array, sound: Sound) -> 
     found = listen(sound(speech[::-1].copy()))
     assert found.words == ()
     assert [gap.stream for gap in found.missing] == ["words"]
-    assert found.missing[0].reason.startswith("speech, not intelligible English (mean word probability 0.")
+    assert re.fullmatch(
+        r"speech, not intelligible English \(mean word probability 0\.\d\d, needs 0\.\d\d; "
+        r"mean log-probability −\d\.\d\d, needs −0\.90\)",
+        found.missing[0].reason,
+    )
     assert any(cue.name == "f0_median" for cue in found.cues)
+
+
+def test_words_whose_tokens_are_too_improbable_are_not_believed(speech: Array, sound: Sound) -> None:
+    strict = VoiceSettings.model_validate({"belief": {"log_probability": -0.01}})
+    (gap,) = listen(sound(speech), strict).missing
+    assert "needs −0.01" in gap.reason
 
 
 def test_turns_are_believed_one_by_one(speech: Array, sound: Sound) -> None:
