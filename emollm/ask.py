@@ -16,11 +16,11 @@ from emollm.config import Settings
 from emollm.emotions import label_set
 from emollm.errors import DataError
 from emollm.evidence import check_text
+from emollm.evidence.lexicon import lexicon, marks, sentences
 from emollm.facts import PROMPT, canonical, facts, phrases
 from emollm.generate import Generator, PromptTooLong
-from emollm.lexicon import lexicon, marks, sentences
 from emollm.prompts import prompt
-from emollm.quotation import quoted
+from emollm.reasoner.quotation import quoted
 from emollm.types import Answer, Claim, CueKind, FollowUp, Message, Observation, Part, TextPart, Verdict
 
 GUARD = "ask/guard"
@@ -34,7 +34,7 @@ GATED = {
 """Topics that the guard refuses only while there is no cue of these kinds."""
 
 _OF_THE_FACE = frozenset({"parts", "features", "moves", "noun", "name", "code", "number", "unmeasured"})
-"""Marks of :mod:`emollm.lexicon` that speak of a movement or of a value."""
+"""Marks of :mod:`emollm.evidence.lexicon` that speak of a movement or of a value."""
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _ENDS = re.compile(r"[.!?][\"')\]]*$")
 

@@ -6,16 +6,16 @@ Words that were said are quoted on one line and named a quotation; wordings are 
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from emollm.channels import Channels
-from emollm.conflict import tone
 from emollm.evidence import FAR
 from emollm.facs import Strength, strength
 from emollm.perception.voice.wording import SCALES, describe
 from emollm.prompts import prompt
-from emollm.quotation import quoted
+from emollm.reasoner.channels import Channels
+from emollm.reasoner.conflict import tone
+from emollm.reasoner.quotation import quoted
+from emollm.reasoner.weighing import ReasonerSettings
+from emollm.reasoner.wording import seconds
 from emollm.types import Answer, Cue, Observation, Scale, Track
-from emollm.weighing import ReasonerSettings
-from emollm.wording import seconds
 
 PROMPT = "ask/evidence"
 

@@ -8,17 +8,17 @@ and the words of the topics are the prompt ``ask/evidence``.
 import re
 from collections.abc import Iterator, Sequence
 
-from emollm.channels import Channels
 from emollm.clip_facts import PROMPT, channels_of, of_course, of_tone, of_voice, of_words
 from emollm.emotions import label_set
 from emollm.errors import ConfigError
 from emollm.evidence import FAR, LIKELY, STILL, TURNED, Evidence
 from emollm.facs import ABSENT, UNITS, Strength, asymmetric, priors, strength
 from emollm.prompts import prompt
-from emollm.quotation import quoted
+from emollm.reasoner.channels import Channels
+from emollm.reasoner.quotation import quoted
+from emollm.reasoner.weighing import is_present
+from emollm.reasoner.wording import seconds
 from emollm.types import Answer, Cue, CueKind, Observation, Scale, Side
-from emollm.weighing import is_present
-from emollm.wording import seconds
 
 _EYES_TURN = frozenset({"AU61", "AU62", "AU63", "AU64"})
 _GAZE = frozenset({"gaze_yaw", "gaze_pitch"})

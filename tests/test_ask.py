@@ -11,7 +11,7 @@ from emollm.facs import UNITS
 from emollm.facts import facts, sentence
 from emollm.generate import PromptTooLong, open_generator
 from emollm.prompts import prompt
-from emollm.quotation import quoted
+from emollm.reasoner.quotation import quoted
 from emollm.types import (
     Answer,
     AnswerProvenance,

@@ -1,0 +1,370 @@
+"""Claims about a voice and speech: level against the usual, manner, pauses, who speaks, numbers with units.
+
+What a voice is like is said against its own usual: a phrase differs only where it stands out among the phrases of the clip
+(docs/voice.md), so that "high" or "loud" in themselves are not decided by the lack of such a phrase.
+"""
+
+from collections.abc import Callable, Sequence
+
+from emollm.evidence.assertions import Assertion, Heard, Number, Polarity, Topic
+from emollm.evidence.judging import C, Finding, S, U, all_of, any_of, reason, unit
+from emollm.evidence.judging_change import changed
+from emollm.evidence.judging_time import Window, ids, narrowed, off_bounds, placed, run_of, timing, when, widened
+from emollm.evidence.judging_words import judge_polarity, judge_quote, judge_understood
+from emollm.evidence.lookup import Evidence
+from emollm.evidence.reading_voice import LOUDNESS, PITCH, RATE
+from emollm.evidence.times import Moment, When
+from emollm.types import Cue, CueKind, Scale
+
+PAUSE, SPEECH = "voice.pause", "voice.speech"
+_WHOLE = {PITCH: "voice.f0_median", LOUDNESS: "voice.energy", RATE: "voice.speech_rate"}
+"""The summary that is there where the quantity was measured."""
+_SERIES = {PITCH: "voice.f0", LOUDNESS: "voice.energy"}
+_TOLERANCES = {
+    "hertz": 1.0,
+    "semitones": 0.1,
+    "decibels": 0.1,
+    "rate": 0.06,
+    "ratio": 0.06,
+    "seconds": 0.1,
+}
+"""By scale: how far a stated value may be off, or 2 % of it."""
+ABOUT = 0.1
+"""Share by which a value may be off that is said to be only roughly that."""
+SPEAKS, LISTENS = 0.5, 0.2
+"""Share of the speech from which a person speaks, and below which somebody else does."""
+HEARD = 0.5
+"""Speech probability of the series from which speech is heard."""
+
+
+def judge_voice(item: Heard, evidence: Evidence) -> Finding | None:
+    """Verdict on one statement about the voice, speech, words, or the order of two movements."""
+    judge = _TOPICS.get(item.topic)
+    if judge is None:
+        return Finding(U, (), reason("unread"))
+    of_a_voice = item.topic in (Topic.LEVEL, Topic.MANNER, Topic.VALUE, Topic.PAUSE) and item.kind is CueKind.PROSODY
+    silent = evidence.silence
+    if of_a_voice and silent is not None and item.polarity is Polarity.PRESENT and not evidence.others:
+        return Finding(C, (), silent.reason)
+    return judge(item, evidence)
+
+
+# ---- levels ---------------------------------------------------------------------------------------------------------
+
+
+def _judge_level(item: Heard, evidence: Evidence) -> Finding:
+    names = sorted({name for name, _ in item.directions})
+    if item.polarity is not Polarity.PRESENT or not any(sign for _, sign in item.directions):
+        return _judge_usual(item, evidence)
+    findings = [_judge_side(name, sign, item, evidence) for name, sign in item.directions]
+    found = any_of(findings)
+    if len(names) > 1 and found.verdict is U and (hit := [one for one in findings if one.verdict is C]):
+        found = hit[0]
+    if found.verdict is C or not item.numbers:
+        return found
+    return all_of([found, *_numbers(item, evidence)])
+
+
+def _judge_side(name: str, sign: int, item: Heard, evidence: Evidence) -> Finding:
+    """Whether some phrase differs from the usual in that way."""
+    findings = [_side_at(name, sign, item, evidence, moment) for moment in item.windows or (None,)]
+    found = all_of(findings)
+    if item.change and found.verdict is not S and item.windows and name in _SERIES:
+        found = changed(_SERIES[name], item, evidence)
+    return all_of([found, *timing(name, item, evidence, sign)]) if found.verdict is S else found
+
+
+def _side_at(name: str, sign: int, item: Heard, evidence: Evidence, moment: Moment | None) -> Finding:
+    window: Window | None = None
+    events = _signed(name, sign, evidence)
+    others = _signed(name, -sign, evidence)
+    if moment is not None:
+        window, decided = placed(moment, evidence)
+        if window is None:
+            return decided or Finding(U)
+        here = _overlapping(events, widened(window))
+        if moment.when is When.SPAN and here and not run_of(here, moment):
+            return off_bounds(name, here, window)
+        events, others = here, _overlapping(others, narrowed(window))
+    if events:
+        chosen = max(events, key=lambda cue: abs(_departure(cue)))
+        return Finding(S, (chosen.id,), _event(chosen))
+    if others and (moment is not None or item.relative):
+        return Finding(C, (others[0].id,), _event(others[0]))
+    return _not_there(name, item, evidence, window)
+
+
+def _not_there(name: str, item: Heard, evidence: Evidence, window: Window | None) -> Finding:
+    """What it says that no phrase differs from the usual: nothing, unless there is a usual and a voice at that time."""
+    whole = evidence.best(_WHOLE[name])
+    if whole is None and evidence.series(_SERIES.get(name, name)) is None:
+        gap = evidence.gap("voice", "audio", "prosody")
+        return Finding(U, (), gap.reason if gap is not None else reason("no_voice"))
+    if window is not None and not _is_voiced(evidence, window):
+        return Finding(U, (), reason("no_voice_then", when=when(window)))
+    if not item.relative:
+        return _described(item, evidence) or Finding(U, (), reason("absolute"))
+    if (gap := evidence.gap("usual")) is not None:
+        return Finding(U, (), gap.reason)
+    return Finding(C, ids([whole] if whole is not None else ()), reason("usual"))
+
+
+def _judge_usual(item: Heard, evidence: Evidence) -> Finding:
+    """That no phrase differs in that way."""
+    findings = []
+    for name, sign in item.directions:
+        for moment in item.windows or (None,):
+            window, decided = placed(moment, evidence) if moment is not None else (None, None)
+            if decided is not None:
+                findings.append(decided)
+                continue
+            events = _signed(name, sign, evidence)
+            if window is not None:
+                events = _overlapping(events, narrowed(window))
+            if events:
+                findings.append(Finding(C, (events[0].id,), _event(events[0])))
+                continue
+            found = _not_there(name, item, evidence, window)
+            findings.append(found._replace(verdict=S) if found.verdict is C else found)
+    return next((one for one in findings if one.verdict is C), all_of(findings))
+
+
+def _described(item: Heard, evidence: Evidence) -> Finding | None:
+    """What a value of the whole clip says of "fast" or "slow" in itself; None where it has no such words."""
+    word = {(RATE, 1): "fast", (RATE, -1): "slow"}.get(item.directions[0])
+    if word is None or item.windows:
+        return None
+    return _manner(word, "voice.speech_rate", evidence)
+
+
+def _signed(name: str, sign: int, evidence: Evidence) -> list[Cue]:
+    return [cue for cue in evidence.events(name) if not sign or _departure(cue) * sign > 0]
+
+
+def _departure(cue: Cue) -> float:
+    """How far a phrase is from the usual: a rate is a ratio to it."""
+    value = cue.value or 0.0
+    return value - 1 if cue.name == "rate" else value
+
+
+def _event(cue: Cue) -> str:
+    if cue.scale is Scale.RATIO:
+        return reason("event_rate", value=cue.value, start=cue.start, end=cue.end)
+    return reason("event", name=cue.name, value=cue.value, scale=unit(cue.scale), start=cue.start, end=cue.end)
+
+
+def _overlapping(cues: Sequence[Cue], window: Window) -> list[Cue]:
+    return [cue for cue in cues if cue.start <= window[1] and cue.end >= window[0]]
+
+
+def _is_voiced(evidence: Evidence, window: Window) -> bool:
+    """Whether a voice was measured then."""
+    if evidence.series("voice.f0") is not None:
+        return bool(evidence.values("voice.f0", *widened(window)))
+    return bool(_overlapping(evidence.events(SPEECH), widened(window)))
+
+
+# ---- manner, numbers ------------------------------------------------------------------------------------------------
+
+
+def _judge_manner(item: Heard, evidence: Evidence) -> Finding:
+    if item.windows:
+        return Finding(U, (), reason("absolute"))
+    found = _manner(item.manner, item.names[0], evidence)
+    if item.polarity is not Polarity.PRESENT:
+        return found._replace(verdict={S: C, C: S}.get(found.verdict, U))
+    return found
+
+
+def _manner(word: str, name: str, evidence: Evidence) -> Finding:
+    """Whether a value of the whole clip has that word."""
+    from emollm.perception.voice.wording import describe
+
+    cue = evidence.best(name)
+    if cue is None or cue.value is None:
+        return Finding(U, (), reason("no_voice"))
+    said, share = describe(cue.name, cue.value), "_share" if cue.scale is Scale.RATIO else ""
+    values = {"name": cue.name, "value": cue.value, "scale": unit(cue.scale), "word": said}
+    if said is None:
+        return Finding(U, (cue.id,), reason(f"ordinary{share}", **values))
+    text = reason(f"manner{share}", **values)
+    return Finding(S if said == word else C, (cue.id,), text)
+
+
+def _judge_value(item: Heard, evidence: Evidence) -> Finding:
+    return all_of(_numbers(item, evidence))
+
+
+def _numbers(item: Heard, evidence: Evidence) -> list[Finding]:
+    return [_judge_quantity(number, item, evidence) for number in item.numbers]
+
+
+def _judge_quantity(number: Number, item: Assertion, evidence: Evidence) -> Finding:
+    """Whether a cue of one of these names, at the times that are said, has that value; a sign only where one is given."""
+    cues = [cue for name in number.name.split("|") for cue in evidence.all(name) if cue.value is not None]
+    for moment in item.windows:
+        window, _ = placed(moment, evidence)
+        if window is not None:
+            cues = _overlapping(cues, widened(window))
+    if not cues:
+        gap = evidence.gap("voice", "audio")
+        return Finding(U, (), gap.reason if gap is not None else reason("no_cue", name=number.name))
+
+    def distance(cue: Cue) -> float:
+        value = cue.value or 0.0
+        return abs(value - number.value) if number.value < 0 else abs(abs(value) - number.value)
+
+    cue = min(cues, key=distance)
+    within = max(_TOLERANCES.get(cue.scale.value, 0.015), 0.02 * abs(cue.value or 0.0))
+    if cue.name in ("polarity", "pause_share"):
+        within = 0.015
+    if number.about:
+        within = max(within, ABOUT * abs(cue.value or 0.0))
+    text = reason("quantity", name=cue.name, value=cue.value, scale=unit(cue.scale), said=number.value)
+    return Finding(S if distance(cue) <= within + 1e-9 else C, (cue.id,), text)
+
+
+# ---- pauses and speech ----------------------------------------------------------------------------------------------
+
+
+def _judge_pause(item: Heard, evidence: Evidence) -> Finding:
+    """Whether the voice pauses, then and as long as said."""
+    positive = item.polarity is Polarity.PRESENT
+    findings = []
+    for moment in item.windows or (None,):
+        window, decided = placed(moment, evidence) if moment is not None else (None, None)
+        if decided is not None:
+            findings.append(decided)
+            continue
+        pauses = evidence.events(PAUSE)
+        if window is not None:
+            here = _overlapping(pauses, widened(window) if positive else narrowed(window))
+            if positive and moment is not None and moment.when is When.SPAN and here and not run_of(here, moment):
+                return off_bounds(PAUSE, here, window)
+            pauses = here
+        findings.append(_pause_found(pauses, positive, item, evidence))
+    found = all_of(findings)
+    if found.verdict is S and positive:
+        return all_of([found, *timing(PAUSE, item, evidence), *_numbers(item, evidence)])
+    return found
+
+
+def _pause_found(pauses: Sequence[Cue], positive: bool, item: Heard, evidence: Evidence) -> Finding:
+    if pauses:
+        longest = max(pauses, key=lambda cue: cue.end - cue.start)
+        return Finding(S if positive else C, (longest.id,), reason("pause", start=longest.start, end=longest.end))
+    if not evidence.events(SPEECH) and evidence.best("voice.pause_share") is None:
+        gap = evidence.gap("voice", "audio")
+        return Finding(U, (), gap.reason if gap is not None else reason("no_voice"))
+    if positive and not item.relative:  # one can hesitate without a pause
+        return Finding(U, (), reason("no_pause"))
+    return Finding(C if positive else S, (), reason("no_pause"))
+
+
+def _judge_silence(item: Heard, evidence: Evidence) -> Finding:
+    """A pause, or that nothing is said then."""
+    paused = _judge_pause(item, evidence)
+    if paused.verdict is S or item.polarity is not Polarity.PRESENT:
+        return paused
+    mute = Heard(item.kind, item.start, item.end, polarity=Polarity.ABSENT, topic=Topic.SPEECH, moments=item.moments)
+    spoken = _judge_speech(mute, evidence)
+    return spoken if spoken.verdict is S or paused.verdict is U else paused
+
+
+def _judge_speech(item: Heard, evidence: Evidence) -> Finding:
+    """Whether anything is said, and by this person."""
+    positive = item.polarity is Polarity.PRESENT
+    findings = []
+    for moment in item.windows or (None,):
+        window, decided = placed(moment, evidence) if moment is not None else (None, None)
+        findings.append(decided or _spoken(item, evidence, window, moment))
+    found = all_of(findings)
+    if found.verdict is S and positive:
+        found = all_of([found, *timing(SPEECH, item, evidence)])
+    return found
+
+
+def _spoken(item: Heard, evidence: Evidence, window: Window | None, moment: Moment | None) -> Finding:
+    positive = item.polarity is Polarity.PRESENT
+    own = evidence.events(SPEECH)
+    theirs = [cue for cue in evidence.others if cue.name == "speech"]
+    if window is not None:
+        frame = widened(window) if positive else narrowed(window)
+        if positive and moment is not None and moment.when is When.SPAN and own:
+            run = run_of(own, moment)
+            if not run and _overlapping(own, frame):
+                return off_bounds(SPEECH, own, window)
+        all_own, own, theirs = own, _overlapping(own, frame), _overlapping(theirs, frame)
+    else:
+        all_own = own
+    if not own and not theirs:
+        return _unspoken(positive, bool(all_own) or bool(evidence.others), evidence, window)
+    if not item.person:
+        return Finding(S if positive else C, ids([*own, *theirs][:1]), reason("speech"))
+    return _by_person(positive, own, evidence)
+
+
+def _unspoken(positive: bool, elsewhere: bool, evidence: Evidence, window: Window | None) -> Finding:
+    """No speech then: that is known where there is speech at other times, or where none was found in the sound."""
+    silent = evidence.silence
+    series = evidence.values("voice.speech", *(window or ()))
+    if silent or elsewhere or (series and max(series) < HEARD):
+        return Finding(C if positive else S, (), silent.reason if silent is not None else reason("no_speech"))
+    gap = evidence.gap("voice", "audio")
+    return Finding(U, (), gap.reason if gap is not None else reason("no_voice"))
+
+
+def _by_person(positive: bool, own: Sequence[Cue], evidence: Evidence) -> Finding:
+    """Whether it is this person who speaks."""
+    share = evidence.speaking
+    named = [cue for cue in own if cue.track is not None]
+    if share is None and not named:
+        only_sound = not any(cue.kind in (CueKind.ACTION_UNIT, CueKind.HEAD_POSE) for cue in evidence.cues)
+        if own and only_sound:
+            return Finding(S if positive else C, ids(own[:1]), reason("speech"))
+        return Finding(U, ids(own[:1]), reason("who"))
+    if share is not None:
+        text = reason("speaking", share=share)
+        yes = S if positive else C
+        no = C if positive else S
+        return Finding(yes if share >= SPEAKS else no if share < LISTENS else U, ids(own[:1]), text)
+    return Finding(S if positive else C, ids(named[:1]), reason("speech"))
+
+
+def _judge_sound(item: Heard, evidence: Evidence) -> Finding:
+    """Whether there is any sound."""
+    positive = item.polarity is Polarity.PRESENT
+    gap = evidence.gap("audio")
+    if gap is not None:
+        return Finding(C if positive else S, (), reason("no_sound", why=gap.reason))
+    heard = [cue for cue in (*evidence.cues, *evidence.others) if cue.kind is CueKind.PROSODY]
+    if heard or evidence.series("voice.energy") is not None:
+        return Finding(S if positive else C, ids(heard[:1]), "")
+    return Finding(U, (), reason("no_voice"))
+
+
+def _judge_order(item: Heard, evidence: Evidence) -> Finding:
+    """Whether one movement begins before another."""
+    first, second = (evidence.events(name) for name in item.names)
+    if not first or not second:
+        return Finding(U, (), reason("order"))
+    one, two = first[0], second[0]
+    text = reason("first", first=item.names[0], one=one.start, second=item.names[1], two=two.start)
+    lead = (two.start - one.start) * item.sign
+    return Finding(S if lead > 0.15 else C if lead < -0.15 else U, ids([one, two]), text)
+
+
+_TOPICS: dict[Topic, Callable[[Heard, Evidence], Finding | None]] = {
+    Topic.LEVEL: _judge_level,
+    Topic.MANNER: _judge_manner,
+    Topic.VALUE: _judge_value,
+    Topic.PAUSE: _judge_pause,
+    Topic.SILENCE: _judge_silence,
+    Topic.SPEECH: _judge_speech,
+    Topic.SOUND: _judge_sound,
+    Topic.ORDER: _judge_order,
+    Topic.QUOTE: judge_quote,
+    Topic.POLARITY: lambda item, evidence: judge_polarity(item, evidence, _numbers(item, evidence)),
+    Topic.UNDERSTOOD: judge_understood,
+}
+"""Judges by topic; one without is unverifiable."""

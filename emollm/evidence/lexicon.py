@@ -1,0 +1,189 @@
+"""Known phrases in a text: sentences, tokens, and the marks that :mod:`emollm.evidence.reading` reads.
+
+The phrases are data, ``lexicon.yaml``. A sentence is scanned once, the longest phrase first.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from emollm.facs import UNITS
+
+
+class Mark(NamedTuple):
+    """A known phrase in the text."""
+
+    kind: str
+    id: str
+    start: int
+    end: int
+    token: int
+    """Number of its first token in the sentence."""
+    last: int
+    """Number of its last token."""
+
+
+_TOKEN = re.compile(
+    r"AUs?\s?-?\d{1,3}[A-ELR]?\b(?:\s?(?:\+|/|,|and|&)\s?\d{1,2}\b(?!\.\d|\s?[°%]))*"
+    r"|action units? \d{1,3}\b|[a-z]+(?:['’][a-z]+)?|[+\-−–]?(?:\d+\.\d+|\.\d+|\d+)(?:\s?(?:%|percent\b|°|degrees?\b))?|[^\w\s-]",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*]*\s+(?=[\"'(*\-•A-Z])|\n+")
+
+
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each sentence; decimals do not end one, line breaks do."""
+    start = 0
+    for gap in _SENTENCE.finditer(text):
+        if text[start : gap.start()].strip():
+            yield start, gap.start()
+        start = gap.end()
+    if text[start:].strip():
+        yield start, len(text)
+
+
+def whole(text: str, start: int, end: int) -> str:
+    """A piece of a text without half a pair of brackets or quotation marks: the other half is taken in, or this one left out."""
+    piece = text[start:end]
+    if not any(sign in piece for sign in '()"“”[]'):
+        return piece.strip() or piece
+    first, last = next(((a, b) for a, b in sentences(text) if a <= start and end <= b), (start, end))
+    for left, right in (("(", ")"), ('"', '"'), ("“", "”"), ("[", "]")):
+        piece = text[start:end]
+        opened, closed = piece.count(left), piece.count(right)
+        if left == right:
+            opened, closed = (opened + 1) // 2, opened // 2
+            if opened > closed and left in text[first:start] and text[first:start].count(left) % 2:
+                opened, closed = closed, opened
+        if opened > closed:
+            at = text.find(right, end, last)
+            end = at + 1 if at >= 0 else start + piece.rindex(left)
+        elif closed > opened:
+            at = text.rfind(left, first, start)
+            start = at if at >= 0 else start + piece.index(right) + 1
+    return text[start:end].strip() or piece
+
+
+# ---- phrases to marks -----------------------------------------------------------------------------------------------
+
+
+@cache
+def lexicon() -> dict[str, Any]:
+    """The lexicon as data."""
+    import yaml
+
+    values: dict[str, Any] = yaml.safe_load(
+        files("emollm.evidence").joinpath("lexicon.yaml").read_text(encoding="utf-8")
+    )
+    return values
+
+
+class Readings(NamedTuple):
+    """Units that words may mean, as an entry of the lexicon lists them."""
+
+    names: tuple[str, ...]
+    absent: bool
+    """Whether the words say that they are absent."""
+    primary: str
+    """The unit meant first, or nothing."""
+    needed: str
+    """The unit that must be there, or nothing."""
+
+
+def readings(units: list[str]) -> Readings:
+    """An entry of the lexicon: ``-`` before a unit says absent, ``*`` behind it primary, ``!`` needed."""
+    names = tuple(unit.strip("-*!") for unit in units)
+    marked = {unit[-1]: unit.strip("-*!") for unit in units}
+    return Readings(names, units[0].startswith("-"), marked.get("*", ""), marked.get("!", ""))
+
+
+def expanded(phrase: str) -> Iterator[tuple[str, ...]]:
+    """The words of each form of a phrase."""
+    pieces = re.split(r"\{([^}]*)\}", phrase)
+    choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
+    for choice in itertools.product(*choices):
+        yield tuple("".join(choice).replace("-", " ").split())
+
+
+def _rows_of_the_voice() -> list[tuple[str, str, list[str]]]:
+    """Kind, id and phrases of what is said of a voice."""
+    data = lexicon()
+    rows = [(kind, key, phrases) for kind, entries in data["voice"].items() for key, phrases in entries.items()]
+    rows += [("part", key, phrases) for key, phrases in data["parts"].items() if key != "gaze"]
+    rows += [("negation", key, phrases) for key, phrases in data["negations"].items()]
+    rows += [("strength", key, phrases) for key, phrases in data["strengths"].items()]
+    return rows + [(kind, kind, data[kind]) for kind in ("generic", "hard", "soft")]
+
+
+def _rows_of_the_face() -> list[tuple[str, str, list[str]]]:
+    """Kind, id and phrases of what is said of a face."""
+    data = lexicon()
+    rows: list[tuple[str, str, list[str]]] = []
+    for kind in (
+        "parts",
+        "moves",
+        "strengths",
+        "negations",
+        "predicates",
+        "sides",
+        "quantities",
+        "emotions",
+        "unmeasured",
+    ):
+        rows += [(kind, key, phrases) for key, phrases in data[kind].items()]
+    for kind in ("generic", "compare", "only", "than", "hard", "soft", "probability", "features"):
+        rows.append((kind, kind, data[kind]))
+    rows += [("noun", str(index), row["phrases"]) for index, row in enumerate(data["nouns"])]
+    return rows + [("name", unit.code, [unit.name]) for unit in UNITS.values() if unit.code < "AU5"]
+
+
+@cache
+def _phrases(voice: bool) -> dict[str, list[tuple[tuple[str, ...], str, str]]]:
+    """First word -> (words, kind, id), longest first."""
+    table: dict[str, list[tuple[tuple[str, ...], str, str]]] = {}
+    for kind, key, phrases in _rows_of_the_voice() if voice else _rows_of_the_face():
+        for phrase in phrases:
+            for words in expanded(phrase):
+                table.setdefault(words[0], []).append((words, kind, key))
+    for entries in table.values():
+        entries.sort(key=lambda entry: -len(entry[0]))
+    return table
+
+
+def marks(text: str, start: int, end: int, *, voice: bool = False) -> Iterator[Mark]:
+    """The known phrases of a sentence, in order: those about a face, or those about a voice and words."""
+    tokens = [
+        (match.group().lower().replace("’", "'"), match.start(), match.end())
+        for match in _TOKEN.finditer(text, start, end)
+    ]
+    table, index = _phrases(voice), 0
+    words = [token[0] for token in tokens]
+    while index < len(tokens):
+        word, first, last = tokens[index]
+        step = 1
+        if re.match(r"aus?\s?-?\d|action units? \d", word):
+            yield Mark("code", text[first:last], first, last, index, index)
+        elif re.search(r"\d", word):
+            yield Mark("number", word, first, last, index, index)
+        elif word in "();:,—–":
+            yield Mark({"(": "open", ")": "close", ",": "comma"}.get(word, "hard"), word, first, last, index, index)
+        else:
+            for phrase, kind, key in table.get(word, ()):
+                if tuple(words[index : index + len(phrase)]) == phrase:
+                    step = len(phrase)
+                    yield Mark(kind, key, first, tokens[index + step - 1][2], index, index + step - 1)
+                    break
+        index += step
+
+
+def parse_number(word: str) -> tuple[float, str]:
+    """Value and unit of a number as written; percent become a share."""
+    digits = re.match(r"([+\-−–]?)([\d.]+)", word)
+    assert digits is not None
+    value = float(digits.group(2)) * (-1 if digits.group(1) in ("-", "−", "–") else 1)
+    if word.endswith(("%", "percent")):
+        return value / 100, "percent"
+    return value, "degrees" if word.endswith(("°", "degree", "degrees")) else "bare"
