@@ -397,7 +397,7 @@ def _lock(name: str) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            print(f"{name}: waiting for another process that is fetching it", file=sys.stderr)
+            print(f"emollm: {name}: waiting for another process that is fetching it", file=sys.stderr)
             lock.acquire()
     except OSError as error:
         raise AssetError(

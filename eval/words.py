@@ -1,12 +1,14 @@
 """In how many recordings of a folder are words believed? Speech, words and the recogniser's doubts, group by group.
 
-A folder is a group; files given one by one are a group together. What is no recording is named and left out.
+A folder is a group; files given one by one are a group together. What is no recording is named and left out. A bar on stderr
+tells how far it is; on Ctrl-C what was heard so far is told, and the exit status is 130.
 
     python -m emollm.eval.words FOLDER|FILE… [--json]
 """
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,6 +95,27 @@ def recordings(places: Sequence[Path]) -> dict[str, list[Path]]:
     return groups
 
 
+def hear_all(groups: Mapping[str, Sequence[Path]], settings: VoiceSettings, rows: dict[str, list[Row]]) -> None:
+    """What is heard in all recordings, with a bar on stderr; what is no recording is named there.
+
+    Args:
+        groups: Files by group.
+        settings: Of the voice.
+        rows: Is filled while it goes on, by group.
+    """
+    from tqdm import tqdm
+
+    with tqdm(total=sum(map(len, groups.values())), unit="file", dynamic_ncols=True, file=sys.stderr) as bar:
+        for name, files in groups.items():
+            rows[name] = []
+            for file in files:
+                try:
+                    rows[name].append(hear(file, settings))
+                except MediaError as error:
+                    bar.write(f"left out: {error}", file=sys.stderr)
+                bar.update()
+
+
 def _mean(values: Sequence[float], weights: Sequence[float]) -> float | None:
     return float(np.average(values, weights=weights)) if values else None
 
@@ -121,18 +144,17 @@ def _page(name: str, found: dict[str, object]) -> str:
 @click.option("--set", "overrides", multiple=True, help="Settings of the voice, as words=FOLDER.")
 def main(places: tuple[Path, ...], as_json: bool, overrides: tuple[str, ...]) -> None:
     """Print for each group: files, files with speech, files with words, and how sure the recogniser is."""
+    out: dict[str, list[Row]] = {}
+    broken = False
     try:
         settings = config.load(VoiceSettings, None, overrides)
-        groups = recordings(places)
-        out = {}
-        for name, files in groups.items():
-            rows = []
-            for file in files:
-                try:
-                    rows.append(hear(file, settings))
-                except MediaError as error:
-                    click.echo(f"left out: {error}", err=True)
-            out[name] = rows
+        settings = settings.model_copy(
+            update={"words": settings.words}
+        )  # asked for by name: without it nothing is told
+        hear_all(recordings(places), settings, out)
+    except KeyboardInterrupt:
+        broken = True
+        click.echo("interrupted: what follows is of the files heard so far", err=True)
     except EmollmError as error:
         raise click.UsageError(str(error)) from error
     if as_json:
@@ -143,6 +165,8 @@ def main(places: tuple[Path, ...], as_json: bool, overrides: tuple[str, ...]) ->
         click.echo(json.dumps(shown, indent=1, ensure_ascii=False))
     else:
         click.echo("\n".join(_page(name, summary(rows)) for name, rows in out.items()))
+    if broken:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -451,7 +451,9 @@ def test_two_processes_share_one_download(site: Site, cache: Path) -> None:
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    assert [process.communicate(timeout=60)[0] for process in both] == [f"{len(DATA)}\n"] * 2
+    told = [process.communicate(timeout=60) for process in both]
+    assert [out for out, _ in told] == [f"{len(DATA)}\n"] * 2
+    assert all(line.startswith("emollm: ") for _, err in told for line in err.splitlines())
     assert site.gets("/model.bin") == [None]
 
 

@@ -121,7 +121,8 @@ _OPTIONS: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
         "overrides",
         multiple=True,
         metavar="NAME=VALUE",
-        help="One setting, for example perception.faces.max_faces=3.",
+        help="One setting, for example perception.faces.max_faces=3; perception.voice.words=none leaves the words out, "
+        "perception.voice.enabled=false the whole sound.",
     ),
     click.option(
         "--table-scale",

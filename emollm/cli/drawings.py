@@ -130,7 +130,6 @@ class Drawings:
 
             write_overlay(self._overlays[path], observation, answer, picture)
         else:
-            del self._overlays[path]
             say(f"{clip.id}: no picture is in it; it gets no overlay")
 
 
@@ -140,11 +139,12 @@ def _targets(option: str, target: Path | None, paths: Sequence[Path], suffixes: 
         return {}
     if str(target) == "-":
         raise ConfigError(f"{option} -: standard output is not written to; give a file or a folder")
+    _refuse_unless_writable(option, target)
     if target.suffix.lower() in suffixes and not target.is_dir():
         if len(paths) > 1:
             raise ConfigError(f"{option} {target}: {len(paths)} clips need a folder, not one file")
         return dict.fromkeys(paths, target)
-    if target.suffix and not target.is_dir():
+    if not target.is_dir() and (target.suffix or target.exists()):
         raise ConfigError(f"{option} {target}: expected a name that ends in {' or '.join(suffixes)}, or a folder")
     names = {path: _short(path.name) for path in paths}
     uses = Counter(name.casefold() for name in names.values())
@@ -153,6 +153,15 @@ def _targets(option: str, target: Path | None, paths: Sequence[Path], suffixes: 
         if uses[name.casefold()] > 1:  # told apart by where the clips are, whatever the order they are named in
             names[path] = f"{name}-{hashlib.sha256(os.fsencode(os.path.abspath(path))).hexdigest()[:10]}"
     return {path: target / f"{name}{suffixes[0]}" for path, name in names.items()}
+
+
+def _refuse_unless_writable(option: str, target: Path) -> None:
+    """Refuses, before any work, what is neither a file nor a folder, and what lies in something that is no folder."""
+    if target.exists() and not target.is_dir() and not target.is_file():
+        raise ConfigError(f"{option} {target}: cannot be written: it is a device or a pipe; give a file or a folder")
+    above = next((folder for folder in target.parents if os.path.lexists(folder)), None)
+    if above is not None and not above.is_dir():
+        raise ConfigError(f"{option} {target}: cannot be written: {above} is no folder")
 
 
 def _short(name: str) -> str:

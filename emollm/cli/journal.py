@@ -2,7 +2,7 @@
 
 ``<out>.part`` is the journal: a first line with the fingerprint of the settings, then a line a clip,
 ``["<id>", <size>, <mtime_ns>, <files>]<tab><record>``, each handed to the kernel in one piece before the next clip begins;
-``<files>`` are path, size and time of what was made beside the record. The journal is also the lock: two runs on one ``out``
+``<files>`` are path, size and time of what was made beside the record, null and null where nothing came of it. The journal is also the lock: two runs on one ``out``
 never interleave. :meth:`Journal.finish` writes the records to ``out``, writes ``.<out>.run`` (the same without the records,
 beside size and time of ``out`` itself) and removes the journal.
 
@@ -35,21 +35,21 @@ class _Entry(NamedTuple):
     """Where one record's text stands: in the journal, or in the earlier output."""
 
     stamp: Stamp | None
-    made: Mapping[str, Stamp]
-    """Files that were made beside the record."""
+    made: Mapping[str, Stamp | None]
+    """Files that were made beside the record; None where nothing came of one, as of the drawing of sound."""
     file: IO[bytes]
     start: int
     length: int
 
     def head(self, clip: str) -> bytes:
         """The line of the entry, up to its record."""
-        made = [[path, *stamp] for path, stamp in self.made.items()]
+        made = [[path, *(stamp or (None, None))] for path, stamp in self.made.items()]
         return json.dumps([clip, *(self.stamp or (None, None)), made]).encode()
 
     def holds(self, stamp: Stamp, made: Sequence[Path]) -> bool:
         """Whether the clip and the files made of it are as they were when the record was written."""
         return self.stamp == stamp and all(
-            (was := self.made.get(os.path.abspath(path))) is not None and was == stamp_of(path) for path in made
+            (place := os.path.abspath(path)) in self.made and self.made[place] == stamp_of(path) for path in made
         )
 
 
@@ -121,7 +121,7 @@ class Journal:
             EmollmError: It cannot be written, for example because the disk is full. What was kept before stays whole.
         """
         stamps = {os.path.abspath(path): stamp_of(path) for path in made}
-        entry = _Entry(stamp, {path: made for path, made in stamps.items() if made is not None}, self._file, 0, 0)
+        entry = _Entry(stamp, stamps, self._file, 0, 0)
         head = entry.head(clip) + b"\t"
         body = record.encode("utf-8")
         start = self._append(head + body + b"\n")
@@ -284,7 +284,7 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
         return False
 
 
-def _row(text: bytes) -> tuple[str, Stamp | None, dict[str, Stamp]] | None:
+def _row(text: bytes) -> tuple[str, Stamp | None, dict[str, Stamp | None]] | None:
     """Clip, its stamp, and the files made of it; None if the line is damaged."""
     try:
         row: Any = json.loads(text)
@@ -298,12 +298,14 @@ def _row(text: bytes) -> tuple[str, Stamp | None, dict[str, Stamp]] | None:
     return None
 
 
-def _made(rest: list[Any]) -> dict[str, Stamp]:
-    made: dict[str, Stamp] = {}
+def _made(rest: list[Any]) -> dict[str, Stamp | None]:
+    made: dict[str, Stamp | None] = {}
     for row in rest[0] if rest and isinstance(rest[0], list) else ():
         match row:
             case [str(path), int(size), int(mtime_ns)]:
                 made[path] = Stamp(size, mtime_ns)
+            case [str(path), None, None]:
+                made[path] = None
     return made
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from emollm.cli import Stopped, say, told
 
-_CLIPS_EVERY = 20.0
-"""Seconds between two lines about the clips, where no bar is drawn."""
-_RECORDING_EVERY = 10.0
-"""Seconds after which a recording counts as long, and between two lines about it."""
+_EVERY = 10.0
+"""Seconds after which a run counts as long, and between two lines about it, where somebody looks on."""
+_EVERY_UNSEEN = 60.0
+"""The same where standard error is a file or another program: a short run says nothing there."""
 
 
 class Meter:
@@ -28,6 +28,7 @@ class Meter:
     def __init__(self, total: int, bar: bool) -> None:
         self._total = total
         self._count = 0
+        self._every = _EVERY if sys.stderr.isatty() else _EVERY_UNSEEN
         self._said = time.monotonic()
         self._stopped = threading.Event()
         self._writing = threading.Lock()
@@ -44,7 +45,7 @@ class Meter:
             if rejected:
                 self._bar.set_postfix_str(f"{rejected} rejected", refresh=False)
             self._bar.update()
-        elif time.monotonic() - self._said >= _CLIPS_EVERY and self._count < self._total:
+        elif time.monotonic() - self._said >= self._every and self._count < self._total:
             self._said = time.monotonic()
             say(f"{self._count} of {self._total} clips" + (f", {rejected} rejected" if rejected else ""))
 
@@ -58,7 +59,7 @@ class Meter:
 
     def watch(self, path: Path) -> "Watch":
         """Follows the progress of one recording."""
-        return Watch(path.name, lambda line: self.write(told(line), sys.stderr), self._stopped)
+        return Watch(path.name, lambda line: self.write(told(line), sys.stderr), self._stopped, every=self._every)
 
     def stop(self) -> None:
         """Ends the work on all recordings that are watched: their next word of progress raises :class:`Stopped`."""
@@ -79,6 +80,7 @@ class Watch:
         write: Takes a line.
         stopped: Whether the run is to end.
         clock: Seconds that only rise.
+        every: Seconds after which the recording counts as long, and between two lines.
     """
 
     def __init__(
@@ -87,9 +89,10 @@ class Watch:
         write: Callable[[str], None],
         stopped: threading.Event,
         clock: Callable[[], float] = time.monotonic,
+        every: float = _EVERY,
     ) -> None:
-        self._name, self._write, self._stopped, self._clock = name, write, stopped, clock
-        self._next = clock() + _RECORDING_EVERY
+        self._name, self._write, self._stopped, self._clock, self.every = name, write, stopped, clock, every
+        self._next = clock() + every
         self._first: tuple[float, float] | None = None
 
     def __call__(self, done: float, total: float | None) -> None:
@@ -109,7 +112,7 @@ class Watch:
         began, start = self._first
         if now < self._next or done <= start:
             return
-        self._next = now + _RECORDING_EVERY
+        self._next = now + self.every
         self._write(f"{self._name}: {progress_text(done, total, (done - start) / (now - began))}")
 
     def check(self) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from emollm.cli.meter import clock
 from emollm.facs import UNITS
+from emollm.report.axis import exact
 from emollm.report.quantities import amount, event_amount, quantity
 from emollm.types import Claim, Cue, CueKind, Extent, MediaInfo, Observation, Peak, Track
 
@@ -24,7 +25,7 @@ _SUMMARIES = {
     "jitter": "jitter {:.1%}",
     "energy": "loudness {:.0f} dB",
     "energy_range": "loudness range {:.0f} dB",
-    "tilt": "spectral tilt {:.1f} dB",
+    "tilt": "spectral tilt {:.1f} dB/octave",
     "speech_rate": "{:.1f} syllables a second",
     "pause_share": "pauses {:.0%}",
 }
@@ -54,7 +55,7 @@ def media_text(media: MediaInfo) -> str:
     parts: list[str] = [f"{media.width} × {media.height}"] if media.width and media.height else [media.kind]
     if media.duration is not None:
         long = f" ({clock(media.duration)})" if media.duration >= 60 else ""
-        parts.append(f"{media.duration:.1f} s{long}")
+        parts.append(f"{exact(media.duration)}{long}")
     if media.rate is not None:
         parts.append(f"{round(media.rate, 2):g} frames a second")
     if media.sample_rate is not None:

@@ -19,6 +19,7 @@ from emollm.cli.recording_text import (
 )
 from emollm.errors import visible
 from emollm.facs import ABSENT, UNITS, asymmetric, strength
+from emollm.report.quantities import without_hidden_gaze
 from emollm.types import Answer, Claim, Cue, CueKind, Extent, Missing, Observation, Part, Scale, Track, Verdict
 
 _BAR = 20
@@ -147,7 +148,7 @@ def _claims(claims: Sequence[Claim]) -> Iterator[str]:
 
 
 def _cues(observation: Observation, track: str | None, limit: int) -> Iterator[str]:
-    cues = [cue for cue in observation.of(track) if cue.extent is Extent.MOMENT]
+    cues = [cue for cue in without_hidden_gaze(observation.of(track)) if cue.extent is Extent.MOMENT]
     units = sorted((cue for cue in cues if cue.kind is CueKind.ACTION_UNIT), key=lambda cue: -(cue.value or 0))
     shown = [cue for cue in units if (cue.value or 0) >= ABSENT][:limit]
     for cue in shown:

@@ -122,7 +122,7 @@ class Heard(Assertion):
 
 
 def merged(items: list[Assertion]) -> list[Assertion]:
-    """Without repetitions: two ways of saying one thing in one sentence are one assertion."""
+    """Without repetitions: two ways of saying one thing in one sentence, not at two times, are one assertion."""
     kept: list[Assertion] = []
     for item in items:
         for other in kept:
@@ -135,9 +135,12 @@ def merged(items: list[Assertion]) -> list[Assertion]:
                 and item.side in (None, other.side)
                 and item.strength in (None, other.strength)
                 and not (item.codes and other.codes)
+                and (item.change, item.edge) == (other.change, other.edge)
+                and (not item.moments or not other.moments or item.moments == other.moments)
             ):
                 other.start, other.end = min(item.start, other.start), max(item.end, other.end)
                 other.codes, other.numbers = [*other.codes, *item.codes], [*other.numbers, *item.numbers]
+                other.moments = other.moments or item.moments
                 break
         else:
             kept.append(item)

@@ -59,7 +59,7 @@ def bind(text: str, start: int, end: int, items: Sequence[Timed], times: Sequenc
             own = any(one.when in WINDOWS for one in trailing.get(id(item), ()))
             if item.start < limit and not (own and time.when in WINDOWS):
                 shared = time.when is When.SPAN and item is not after[0]
-                item.moments.append(time._replace(when=When.DURING) if shared else time)
+                item.moments.append(time._replace(when=When.DURING, over=True) if shared else time)
         if after:
             after[0].start = min(after[0].start, time.start)
     for item in order:

@@ -8,7 +8,7 @@ from emollm.evidence.judging import C, Finding, S, U, reason
 from emollm.evidence.judging_time import ENDS, Window, ids, placed, when
 from emollm.evidence.lookup import Evidence
 from emollm.facs import ABSENT
-from emollm.types import Cue, Scale
+from emollm.types import Cue, CueKind, Scale
 
 GROWN = {
     Scale.INTENSITY: 0.1,
@@ -29,8 +29,12 @@ def changed(name: str, item: Assertion, evidence: Evidence, sign: int = 1) -> Fi
         evidence: What was measured.
         sign: Direction of the events that count.
     """
-    events = evidence.events(name, sign)
+    found = evidence.events(name, sign)
+    events = [cue for cue in found if not _is_cut(cue, item.change, evidence)]
+    cut = [cue for cue in found if cue not in events]
     if not item.windows:
+        if not events and cut:
+            return _unseen(cut, item.change)
         return _begun(events[:1], item.change) if events else Finding(U, (), reason("no_event", name=name))
     findings = []
     for moment in item.windows:
@@ -40,16 +44,19 @@ def changed(name: str, item: Assertion, evidence: Evidence, sign: int = 1) -> Fi
         if hit := [cue for cue in events if _turns(cue, window, item)]:
             findings.append(_begun(hit, item.change))
             continue
-        found = _trend(name, window, item, evidence, events)
-        if item.edge and found.verdict is not U and events:
-            found = _elsewhere(name, item, evidence, events, found)
-        findings.append(found)
+        if hit := [cue for cue in cut if _at_edge(cue, window, item.change)]:
+            findings.append(_unseen(hit, item.change))
+            continue
+        trend = _trend(name, window, item, evidence, found)
+        if item.edge and trend.verdict is not U and events:
+            trend = _elsewhere(name, item, evidence, events, trend)
+        findings.append(trend)
     return next((one for verdict in (C, U, S) for one in findings if one.verdict is verdict), Finding(U))
 
 
 def _begun(events: Sequence[Cue], change: int) -> Finding:
     """That events begin, or end, with their times."""
-    edges = [f"{cue.start if change > 0 else cue.end:.1f} s" for cue in events]
+    edges = [f"{_edge(cue, change):.1f} s" for cue in events]
     key = "onset" if change > 0 else "offset"
     return Finding(S, ids(events), reason(key, name=events[0].name, times=", ".join(edges)))
 
@@ -65,15 +72,36 @@ def _elsewhere(name: str, item: Assertion, evidence: Evidence, events: Sequence[
 
 def _turns(cue: Cue, window: Window, item: Assertion) -> bool:
     """Whether an event begins (or ends) in a window; what grows (or fades) may also be on its way at one time."""
-    first, last = window[0] - ENDS, window[1] + ENDS
-    edge = cue.start if item.change > 0 else cue.end
-    if first <= edge <= last:
+    if _at_edge(cue, window, item.change):
         return True
     if item.edge:
         return False
+    edge = _edge(cue, item.change)
     peak = cue.peak if cue.peak is not None else edge
     low, high = (cue.start, peak) if item.change > 0 else (peak, cue.end)
     return window[1] - window[0] < 2 * ENDS and low <= window[1] and high >= window[0]
+
+
+def _edge(cue: Cue, change: int) -> float:
+    return cue.start if change > 0 else cue.end
+
+
+def _at_edge(cue: Cue, window: Window, change: int) -> bool:
+    return window[0] - ENDS <= _edge(cue, change) <= window[1] + ENDS
+
+
+def _is_cut(cue: Cue, change: int, evidence: Evidence) -> bool:
+    """Whether an event begins (or ends) only because the face comes into view (or is lost) there."""
+    if cue.kind not in (CueKind.ACTION_UNIT, CueKind.HEAD_POSE, CueKind.GAZE):
+        return False
+    lost = evidence.lost(cue.start, cue.end)
+    return lost.before if change > 0 else lost.after
+
+
+def _unseen(events: Sequence[Cue], change: int) -> Finding:
+    """That the beginning (or the end) of events was not seen."""
+    key = "unseen_onset" if change > 0 else "unseen_offset"
+    return Finding(U, ids(events), reason(key, name=events[0].name, time=_edge(events[0], change)))
 
 
 def _trend(name: str, window: Window, item: Assertion, evidence: Evidence, events: Sequence[Cue]) -> Finding:

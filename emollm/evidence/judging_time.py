@@ -6,6 +6,7 @@ not there only in the window less that much. Where a claim says from when to whe
 """
 
 from collections.abc import Sequence
+from statistics import median
 from typing import NamedTuple
 
 from emollm.evidence.assertions import Assertion, Heard, Number, Polarity
@@ -95,8 +96,12 @@ def stand(name: str, item: Assertion, evidence: Evidence, moment: Moment | None,
     if window is None:
         return Standing((), decided)
     positive = item.polarity is Polarity.PRESENT
+    over = _typical(name, known, item, moment, window, evidence)
     if moment.when is When.SPAN and positive and (events := evidence.events(name, sign)):
-        return _bounded(name, events, moment, window, evidence)
+        bounded = _bounded(name, events, moment, window, evidence)
+        return bounded if bounded.decided is not None or over is None else Standing((over,))
+    if over is not None:
+        return Standing((over,))
     frame = widened(window) if positive else narrowed(window)
     part = _sample(name, known, evidence, frame, sign)
     cues = [cue for cue in known if _counts(cue, frame, bool(part), positive, item)]
@@ -104,6 +109,27 @@ def stand(name: str, item: Assertion, evidence: Evidence, moment: Moment | None,
         key = "not_then" if known or evidence.series(name) else "no_cue"
         return Standing((), Finding(U, (), reason(key, name=name, when=when(window))))
     return Standing(_stated((*cues, *part), name, item))
+
+
+def _typical(
+    name: str, known: Sequence[Cue], item: Assertion, moment: Moment, window: Window, evidence: Evidence
+) -> Cue | None:
+    """What a strength is held against that is said over "from … to …": the median of the series then.
+
+    None where no strength is said, where it is said of the strongest moment, or without a series on the scale of the events.
+    """
+    if item.strength is None or item.polarity is not Polarity.PRESENT:
+        return None
+    if not (moment.over or moment.when is When.SPAN) or any(one.when is When.APEX for one in item.moments):
+        return None
+    series, values = evidence.series(name), evidence.values(name, *window)
+    if series is None or not values or series.kind is not CueKind.ACTION_UNIT:
+        return None
+    event = next((cue for cue in known if cue.start <= window[1] and cue.end >= window[0]), None)
+    if event is None or event.scale is not series.scale:
+        return None
+    sides = {"left": None, "right": None}
+    return event.model_copy(update={"value": round(median(values), 3), **sides})
 
 
 def _alike(name: str, evidence: Evidence) -> tuple[Cue, ...]:

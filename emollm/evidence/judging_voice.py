@@ -46,7 +46,21 @@ def judge_voice(item: Heard, evidence: Evidence) -> Finding | None:
     silent = evidence.silence
     if of_a_voice and silent is not None and item.polarity is Polarity.PRESENT and not evidence.others:
         return Finding(C, (), silent.reason)
-    return judge(item, evidence)
+    found = judge(item, evidence)
+    return _within_sound(found, item, evidence) if found is not None and item.topic in _OF_SOUND else found
+
+
+def _within_sound(found: Finding, item: Heard, evidence: Evidence) -> Finding:
+    """What was found, but open where the claim speaks of a time without sound, or of silence that is only in part heard."""
+    findings = [found]
+    for moment in item.windows:
+        window, _ = placed(moment, evidence)
+        if window is None or (gap := evidence.unsounded(*window)) is None:
+            continue
+        missing, throughout = gap
+        if throughout or (found.verdict is S and not found.cues):
+            findings.append(Finding(U, (), missing.reason))
+    return findings[-1]
 
 
 # ---- levels ---------------------------------------------------------------------------------------------------------
@@ -334,7 +348,11 @@ def _by_person(positive: bool, own: Sequence[Cue], evidence: Evidence) -> Findin
 def _judge_sound(item: Heard, evidence: Evidence) -> Finding:
     """Whether there is any sound."""
     positive = item.polarity is Polarity.PRESENT
-    gap = evidence.gap("audio")
+    gap = evidence.soundless
+    windows = [window for one in item.windows if (window := placed(one, evidence)[0]) is not None]
+    if gap is None and windows:
+        parts = [evidence.unsounded(*window) for window in windows]
+        gap = next((part[0] for part in parts if part is not None and part[1]), None)
     if gap is not None:
         return Finding(C if positive else S, (), reason("no_sound", why=gap.reason))
     heard = [cue for cue in (*evidence.cues, *evidence.others) if cue.kind is CueKind.PROSODY]
@@ -354,6 +372,8 @@ def _judge_order(item: Heard, evidence: Evidence) -> Finding:
     return Finding(S if lead > 0.15 else C if lead < -0.15 else U, ids([one, two]), text)
 
 
+_OF_SOUND = frozenset({Topic.LEVEL, Topic.PAUSE, Topic.SILENCE, Topic.SPEECH, Topic.QUOTE, Topic.POLARITY})
+"""Topics of which nothing is known where there is no sound."""
 _TOPICS: dict[Topic, Callable[[Heard, Evidence], Finding | None]] = {
     Topic.LEVEL: _judge_level,
     Topic.MANNER: _judge_manner,

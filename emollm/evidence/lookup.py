@@ -1,9 +1,12 @@
 """What was measured of one person, to look things up in: cues by name, events in order, series by time, words, gaps."""
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Self
+from functools import cached_property
+from statistics import median
+from typing import NamedTuple, Self
 
 from emollm.evidence.lexicon import lexicon
 from emollm.facs import ABSENT
@@ -18,8 +21,19 @@ _SILENT = ("no speech", "the sound is ")
 """How the reason of a missing voice begins where there is sound without speech."""
 _SPAN = re.compile(r"\bfrom (\d+\.\d) to (\d+\.\d) s\b")
 """A stretch of the clip in the reason of a gap."""
+_SOUND = re.compile(r"\bsound (?P<edge>begins|ends) at (?P<time>\d+(?:\.\d+)?) s\b")
+"""From or up to when there is sound, in the reason of a gap."""
+_LOST = 0.3
+"""Seconds without a view of the face from which it counts as lost, where its pictures lie closer together."""
 VOICE = "voice."
 """Before the names of prosody, so that the pitch of a voice is not that of a head."""
+
+
+class Lost(NamedTuple):
+    """Whether a face is out of view right before and right after a stretch of time."""
+
+    before: bool
+    after: bool
 
 
 class Evidence:
@@ -128,6 +142,32 @@ class Evidence:
         """Whether the face was measured at any time between two."""
         return any(self.values(name, start, end) for name, one in self._series.items() if one.kind in _OF_FACE)
 
+    def lost(self, start: float, end: float) -> Lost:
+        """Whether nothing was measured of the face right before and right after a stretch: its ends were not seen then.
+
+        Neither where there is no course over time.
+        """
+        times, step = self._sights
+        if not times:
+            return Lost(False, False)
+        gaps = [after - before for before, after in itertools.pairwise(times)]
+        reach = max(_LOST, 1.5 * median(gaps or [0.0])) + 1e-6
+        before = any(start - reach <= time + step <= start + 1e-6 for time in times)
+        after = any(end < time <= end + reach for time in times)
+        return Lost(not before, not after)
+
+    @cached_property
+    def _sights(self) -> tuple[list[float], float]:
+        """The times, each the beginning of a step, at which anything was measured of the face, and the step."""
+        series = [one for one in self._series.values() if one.kind in _OF_FACE]
+        times = {
+            round(one.start + index * one.step, 3)
+            for one in series
+            for index, value in enumerate(one.values)
+            if value is not None
+        }
+        return sorted(times), max((one.step for one in series), default=0.0)
+
     def never(self, name: str) -> Cue | None:
         """The cue of a unit that is absent in every frame: such a unit has no series, though the face has some."""
         best = self.best(name)
@@ -158,6 +198,23 @@ class Evidence:
             if gap.stream == "words" and here:
                 return gap
         return None
+
+    def unsounded(self, first: float, last: float) -> tuple[Missing, bool] | None:
+        """That the sound does not last over a stretch, and whether it is silent there all the time; None where it does."""
+        for gap in self.missing:
+            found = _SOUND.search(gap.reason) if gap.stream == "audio" else None
+            if found is None:
+                continue
+            edge, begins = float(found["time"]), found["edge"] == "begins"
+            if first < edge - TOLERANCE if begins else last > edge + TOLERANCE:
+                return gap, last <= edge if begins else first >= edge
+        return None
+
+    @property
+    def soundless(self) -> Missing | None:
+        """That there is no sound at all."""
+        gaps = [gap for gap in self.missing if gap.stream == "audio"]
+        return next((gap for gap in gaps if not _SOUND.search(gap.reason)), None)
 
     @property
     def silence(self) -> Missing | None:

@@ -31,10 +31,12 @@ def assertions(text: str) -> list[Assertion]:
     return [item for start, end in sentences(text) for item in read(text, start, end)]
 
 
-def read(text: str, start: int, end: int) -> list[Assertion]:
-    """The assertions of one sentence on a face, in order."""
+def read(text: str, start: int, end: int, *, repeated: bool = False) -> list[Assertion]:
+    """The assertions of one sentence on a face, in order; repetitions are left out unless they are wanted."""
     known = list(marks(text, start, end))
     found = _Reader(text, known).read()
+    if not repeated:
+        found = merged(found)
     return sorted([*found, *unread(text, start, end, known, found)], key=lambda item: (item.start, item.end))
 
 
@@ -76,7 +78,7 @@ class _Reader:
         for item in kept:
             if id(item) in self.dropped:
                 item.polarity = Polarity.MENTIONED
-        return sorted(merged(kept), key=lambda item: (item.start, item.end))
+        return sorted(kept, key=lambda item: (item.start, item.end))
 
     # clause ends
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from emollm.evidence.assertions import Assertion, Heard, Polarity, Topic
+from emollm.evidence.assertions import Assertion, Heard, Polarity, Topic, merged
 from emollm.evidence.binding import bind
 from emollm.evidence.lexicon import expanded, lexicon, marks, sentences
 from emollm.evidence.reading import read
@@ -59,7 +59,7 @@ def _sentence(piece: str, offset: int, quotes: Sequence[Heard]) -> list[Assertio
     times = moments(piece, 0, len(piece))
     bare = masked(piece, [(time.start, time.end) for time in times])
     voice = heard(bare, 0, len(bare))
-    face = read(masked(bare, [(item.start, item.end) for item in voice]), 0, len(bare))
+    face = read(masked(bare, [(item.start, item.end) for item in voice]), 0, len(bare), repeated=True)
     face = [item for item in face if not _is_named(bare, item)]
     face += [more for item in face for more in _changing(bare, item)]
     for quote in quotes:
@@ -67,7 +67,7 @@ def _sentence(piece: str, offset: int, quotes: Sequence[Heard]) -> list[Assertio
     items: list[Assertion] = [*face, *voice, *quotes]
     orders = [*_orders(bare, face)]
     bind(bare, 0, len(bare), items, times)
-    items += orders
+    items = [*merged(items), *orders]
     for item in items:
         item.start, item.end = item.start + offset, item.end + offset
     return items
@@ -88,7 +88,7 @@ def _changes() -> tuple[tuple[re.Pattern[str], int, bool], ...]:
         forms = sorted({" ".join(words) for phrase in lexicon()["changes"][key] for words in expanded(phrase)}, key=len)
         verbs = "|".join(re.escape(form).replace(r"\ ", r"\s") for form in reversed(forms))
         pattern = (
-            rf"\W{{0,3}}(?:(?:then|slowly|gradually|quickly|suddenly|again|also)\s){{0,2}}(?:{verbs})\b"
+            rf"\W{{0,3}}(?:(?:has|have|then|slowly|gradually|quickly|suddenly|again|also)\s){{0,2}}(?:{verbs})\b"
             r"(?=\s{0,40}(?:[.,;:)(]|$|(?:and|on|around|as|when|while|again|in|for|over|then|slowly|gradually|quickly|suddenly"
             r"|only|but|before|after|from|to|by|completely|afterwards|later)\b))"
         )

@@ -17,7 +17,7 @@ PITCH, LOUDNESS, RATE = "voice.pitch", "voice.loudness", "voice.rate"
 _QUOTE = re.compile(r"\"([^\"\n]{1,1000})\"|“([^”\n]{1,1000})”|«([^»\n]{1,1000})»|(?<!\w)[‘']([^‘’'\n]{2,300}(?:['’]\w[^‘’'\n]{0,200}){0,8})['’](?!\w)")  # fmt: skip
 _SAYS = re.compile(
     r"\b(?:say(?:s|ing)?|said|utter(?:s|ed|ing)?|words?(?:\s(?:is|are|was|were))?|phrase|sentence|transcript"
-    r"(?:\s(?:is|reads|says))?|hear(?:s|d)?|spoken|spoke|repeats|reads?|asks|exclaims|shouts|whispers|replies|answers|quote[sd]?"
+    r"(?:\s(?:is|reads|says))?|hear(?:s|d)?|spoken|spoke|repeats|reads?|asks|exclaims|shouts|whispers|replies|answers|quote[sd]?|recogni[sz]ed(?:\sas)?"
     r"|tells\s\w{1,12}|heard\s(?:is|are))\b[\s:,–—-]{0,3}(?:is\s|are\s|that\s|were\s|like\s)?\W{0,2}$",
     re.IGNORECASE,
 )

@@ -55,6 +55,8 @@ class Moment(NamedTuple):
     """A count that is a lower bound: "several times"."""
     loose: float = 0.0
     """Seconds by which it may be off."""
+    over: bool = False
+    """Within "from … to …" whose ends are those of another statement."""
 
     def window(self, duration: float | None) -> tuple[float, float] | None:
         """Seconds from and to, not cut to the clip; None where that needs a length that is not known."""

@@ -6,8 +6,8 @@ What is decided here:
   each other without a gap: where the file's timestamps leave a gap, there is silence (zeros), and where they overlap,
   the later samples are left out. Both are written in ``info.note``. Deviations below :data:`SLIP` are rounding.
 - Samples that an encoder added at the start or the end (priming, edit lists) are not sound and are left out.
-- Channels are averaged, all with the same weight, surround sound too. Whole numbers are scaled by their type's range;
-  floats are clipped to -1 to 1.
+- Channels are averaged, all with the same weight, surround sound too; where they cancel each other, one of them is taken
+  (:mod:`emollm.media.downmix`). Whole numbers are scaled by their type's range; floats are clipped to -1 to 1.
 - FFmpeg's swresample changes the rate; its filter delay is taken off.
 - A sample that is not a number makes the file unusable: it is a fault of what wrote the file, and spreads in any filter.
 - What cannot be decoded is left out and becomes silence; of a file that is cut short, what decodes is given.
@@ -21,8 +21,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from emollm.errors import MediaError
+from emollm.media.beginning import nothing_decoded, start_of
+from emollm.media.downmix import Downmix, floats
+from emollm.media.gaps import Gap, Gaps
 from emollm.media.opening import open_container, sound_stream, without
-from emollm.media.packets import MAX_LEAP, Decoder, Packets, declared_end, ended_early, nothing_decoded, start_of
+from emollm.media.packets import MAX_PAUSE, Decoder, Packets, declared_end, ended_early
 from emollm.types import MediaInfo
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ SLIP = 0.03
 """Seconds that timestamps and the number of samples may disagree: more than the rounding of any container (FLV,
 Matroska: 1 ms; AVI: a frame), less than two lost AAC or MP3 frames."""
 
-MOST_SILENCE = 7200.0
+MOST_SILENCE = MAX_PAUSE
 """Seconds of gaps in one file that are filled with silence; with more, its timestamps mean nothing."""
 
 LONGEST = 1800.0
@@ -45,7 +48,6 @@ LONGEST = 1800.0
 _RATES = range(1_000, 768_001)
 _FULL_SCALE = 1 - 2**-15
 _SLACK = 0.25
-_MOST_PLANES = 8
 _BATCH = 32_768
 
 
@@ -83,6 +85,29 @@ class Sound:
     def ended_early(self) -> str | None:
         """Where and why the sound ends before the file says it does; known once all blocks were read."""
         return self._run.ended_early if self._run else None
+
+    @property
+    def first(self) -> float | None:
+        """When the first sample is due, in seconds from the clip's zero; known once all blocks were read."""
+        return self._run.start if self._run else None
+
+    @property
+    def last(self) -> float | None:
+        """Where the last sample ends, in seconds from the clip's zero; known once all blocks were read."""
+        return self._run.end if self._run else None
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Start and end, in seconds, of what is silence because the file has nothing there; known once all was read.
+
+        The longest 20 of more than 1 s, in order of time.
+        """
+        return self._run.gaps.longest() if self._run else ()
+
+    @property
+    def damaged(self) -> int:
+        """How many pieces were left out for damage; known once all blocks were read."""
+        return self._run.damaged if self._run else 0
 
     @property
     def clipped(self) -> float | None:
@@ -143,7 +168,7 @@ def open_sound(path: Path) -> Sound:
         stream = sound_stream(container)
         if stream is None:
             raise MediaError(f"{path}: {without(container, 'audio')}")
-        start = start_of(container)
+        start = start_of(container, "audio")
         if start.sound is None and start.end:
             raise nothing_decoded(path, start, "sound")
         rate = start.sound.sample_rate if start.sound else stream.codec_context.sample_rate
@@ -200,6 +225,13 @@ class _Run:
         self._packets = Packets(container, [stream, *others])
         self._full = self._seen = 0
         self._filled = self._cut = 0.0
+        self.gaps = Gaps()
+        self._downmix = Downmix()
+
+    @property
+    def damaged(self) -> int:
+        """How many pieces were left out for damage."""
+        return self._decoder.damaged
 
     def samples(self) -> Iterator[np.ndarray]:
         """Consecutive pieces of the sound as (n,) float32, mono, 16 kHz; ``start`` holds for the first.
@@ -223,6 +255,8 @@ class _Run:
                 track = _Track(frame.sample_rate, self.start + given / RATE)
             values = self._checked(frame, frames)
             filled, cut = track.add(values, self._time(frame))
+            if filled:
+                self.gaps.add(track.end - len(values) / track.rate - filled, track.end - len(values) / track.rate)
             self._filled += filled
             if self._filled > MOST_SILENCE:
                 raise MediaError(
@@ -258,14 +292,14 @@ class _Run:
         return None if time is None else time - self._zero
 
     def _checked(self, frame: "AudioFrame", frames: "Iterator[AudioFrame]") -> np.ndarray:
-        """(n,) float32: the mean of the channels. ``frames`` are those that follow, for counting."""
-        values = _floats(frame)
+        """(n,) float32: one channel of all. ``frames`` are those that follow, for counting."""
+        values = floats(frame)
         sound = np.isfinite(values)
         if not sound.all():
             bad = int((~sound.all(axis=0)).sum())
             total = values.shape[1]
             for later in frames:
-                finite = np.isfinite(_floats(later)).all(axis=0)
+                finite = np.isfinite(floats(later)).all(axis=0)
                 bad += int((~finite).sum())
                 total += len(finite)
             raise MediaError(
@@ -274,7 +308,7 @@ class _Run:
             )
         self._full += int((np.abs(values) >= _FULL_SCALE).sum())
         self._seen += values.size
-        return np.clip(values, -1.0, 1.0).mean(axis=0, dtype=np.float32)
+        return self._downmix.mono(np.clip(values, -1.0, 1.0), frame.sample_rate)
 
     def notes(self) -> list[str]:
         """What happened while reading."""
@@ -283,6 +317,10 @@ class _Run:
             notes.append(f"gaps of {self._filled:.2f} s in the sound filled with silence")
         if self._cut:
             notes.append(f"{self._cut:.2f} s of overlapping sound left out")
+        if self._downmix.cancelled:
+            notes.append(
+                f"channels that cancel each other, one of them heard alone for {self._downmix.cancelled:.1f} s"
+            )
         if count := self._decoder.damaged:
             notes.append(f"{count} damaged piece{'s' if count > 1 else ''} of sound left out")
         if self._packets.leaps:
@@ -310,11 +348,16 @@ class _Track:
         self._waiting: list[np.ndarray] = []
         self._resampler = AudioResampler(format="fltp", layout="mono", rate=RATE) if rate != RATE else None
 
+    @property
+    def end(self) -> float:
+        """Where the samples end, in seconds from the clip's zero."""
+        return self._start + self._count / self.rate
+
     def add(self, values: np.ndarray, time: float | None) -> tuple[float, float]:
         """Appends samples that are due at a time; gives how many seconds were filled with silence, and left out."""
         filled = cut = 0
-        slip = 0.0 if time is None else time - (self._start + self._count / self.rate)
-        if abs(slip) <= MAX_LEAP:
+        slip = 0.0 if time is None else time - self.end
+        if abs(slip) <= MAX_PAUSE:
             if slip > SLIP:
                 filled = round(slip * self.rate)
                 whole, rest = divmod(filled, self.rate)
@@ -366,27 +409,3 @@ def _joined(frames: "list[AudioFrame]") -> np.ndarray:
     pieces = [frame.to_ndarray()[0] for frame in frames]
     joined = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
     return np.clip(joined, -1.0, 1.0)  # the filter overshoots
-
-
-def _floats(frame: "AudioFrame") -> np.ndarray:
-    """(channels, n) float32: whole numbers scaled to -1 to 1, floats as they are."""
-    channels = frame.layout.nb_channels
-    if frame.format.is_planar and channels >= _MOST_PLANES:
-        frame = _packed(frame)
-    values = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, channels).T
-    if values.dtype == np.uint8:
-        return (values.astype(np.float32) - 128) / 128
-    if values.dtype.kind == "i":
-        return (values / float(2 ** (8 * values.itemsize - 1))).astype(np.float32)
-    return values.astype(np.float32)
-
-
-def _packed(frame: "AudioFrame") -> "AudioFrame":
-    """The same samples, interleaved. PyAV reads behind the planes of a planar frame of eight channels or more."""
-    from av import AudioResampler
-
-    return AudioResampler(format=frame.format.packed.name, layout=frame.layout, rate=frame.sample_rate).resample(frame)[
-        0
-    ]

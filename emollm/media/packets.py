@@ -1,19 +1,18 @@
 """The coded packets of a video or sound file and their decoding, on one time axis that pictures and sound share.
 
 The zero of a clip is where its first picture is shown or its first sound is heard, whichever is earlier. Both
-:mod:`emollm.media.video` and :mod:`emollm.media.audio` count from it, so that their times agree.
+:mod:`emollm.media.video` and :mod:`emollm.media.audio` count from it (:mod:`emollm.media.beginning` finds it), so that
+their times agree.
 
-Where a file's own times start anew (recordings joined end to end, MPEG-TS above all) or leap by more than
-:data:`MAX_LEAP`, time goes on without a break, for all streams alike.
+Where a file's own times start anew (recordings joined end to end, MPEG-TS above all) or all of its streams leap by more
+than a pause can be long (:data:`MAX_LEAP`, :data:`MAX_PAUSE`), time goes on without a break, for all streams alike.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from emollm.errors import MediaError
-from emollm.media.opening import MAX_PIXELS, damage, picture_stream, reason, sound_stream
+from emollm.media.opening import MAX_PIXELS, damage, reason
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -25,7 +24,13 @@ if TYPE_CHECKING:
 F = TypeVar("F", "VideoFrame", "AudioFrame")
 
 MAX_LEAP = 600.0
-"""Seconds. A longer gap between two packets is an error of the file, not a pause."""
+"""Seconds. Where times may start anew, a longer gap is another recording, not a pause."""
+
+MAX_PAUSE = 7200.0
+"""Seconds. In all other formats, a longer gap is an error of the file, not a pause."""
+
+_ROOM = 0.5
+"""Seconds left free at a leap for pictures that are shown before it and come after it (B-frames)."""
 
 _STEP_BACK = 0.1
 """Seconds. FFmpeg's own limit (``ts_discontinuity_detect``) beyond which times have started anew."""
@@ -36,8 +41,9 @@ _GUESSED = frozenset({"aac", "ac3", "amr", "dts", "eac3", "h264", "hevc", "loas"
 _STREAMED = 0x7FFFFFFF
 """A WAV file of this size or more was written without knowing its length."""
 
-_WAIT = 10.0
-_MOST_PACKETS = 5000
+_LATE = 10.0
+"""Seconds around the latest time of a stream in which packets from before a leap are still looked for."""
+
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)$")
 
 
@@ -68,8 +74,10 @@ class Packets:
         self._streams = list(streams)
         self._units = {stream.index: float(stream.time_base or 0) for stream in streams}
         self._may_start_anew = may_start_anew(container)
-        self._offset = 0.0
-        self._last: dict[int, tuple[float, float]] = {}
+        self._limit = MAX_LEAP if self._may_start_anew else MAX_PAUSE
+        self._offset = self._offset_before = 0.0
+        self._decoded: dict[int, tuple[float, float]] = {}
+        self._shown: dict[int, float] = {}
 
     def __iter__(self) -> "Iterator[Packet[Stream]]":
         packets = self._container.demux(self._streams)
@@ -96,25 +104,52 @@ class Packets:
         return f"times start anew {self.leaps} time{'s' if self.leaps > 1 else ''}, made continuous"
 
     def _place(self, packet: "Packet[Stream]") -> None:
-        stamp = packet.pts if packet.dts is None else packet.dts
-        if stamp is None:
+        """Puts a packet on the continuous axis.
+
+        Whether times start anew is seen in the order of decoding, a leap in the order of showing: the times of decoding
+        follow some pictures late.
+        """
+        index = packet.stream_index
+        shown, decoded = packet.pts, packet.dts
+        shown, decoded = (decoded if shown is None else shown), (shown if decoded is None else decoded)
+        if shown is None or decoded is None:
             return
-        unit = self._units[packet.stream_index]
-        time = stamp * unit + self._offset
+        unit = self._units[index]
         length = (packet.duration or 0) * unit
-        if packet.stream_index in self._last:
-            before, expected = self._last[packet.stream_index]
-            anew = self._may_start_anew and time < before - _STEP_BACK
-            if anew or time > expected + MAX_LEAP:
-                self._offset += expected - time
-                self.leaps += 1
-                time = expected
-        if self._offset and unit:
-            shift = round(self._offset / unit)
+        offset = self._offset_for(packet.stream, shown * unit, decoded * unit)
+        if offset and unit:
+            shift = round(offset / unit)
             packet.pts = None if packet.pts is None else packet.pts + shift
             packet.dts = None if packet.dts is None else packet.dts + shift
-        self._last[packet.stream_index] = time, time + length
-        self.reached = max(self.reached or 0.0, time + length)
+        self._decoded[index] = decoded * unit + offset, decoded * unit + offset + length
+        end = shown * unit + offset + length
+        self._shown[index] = max(self._shown.get(index, end), end)
+        self.reached = end if self.reached is None else max(self.reached, end)
+
+    def _offset_for(self, stream: "Stream", shown: float, decoded: float) -> float:
+        """What makes the times of a packet continuous, in seconds to be added."""
+        if stream.index not in self._shown or self.reached is None:
+            return self._offset
+        before, expected = self._decoded[stream.index]
+        latest = self._shown[stream.index]
+        anew = self._may_start_anew and decoded + self._offset < before - _STEP_BACK
+        leap = shown + self._offset > self.reached + self._limit
+        back = shown + self._offset < latest - self._limit / 2
+        if not (anew or leap or back):
+            return self._offset
+        far = abs(self._offset_before - self._offset) > self._limit / 2
+        if far and abs(shown + self._offset_before - latest) <= _LATE:
+            return self._offset_before  # left over from before the leap
+        if not (anew or leap):
+            return self._offset
+        self._offset_before = self._offset
+        if anew:
+            self._offset = expected - decoded
+        else:
+            reordered = bool(getattr(stream.codec_context, "has_b_frames", False))
+            self._offset = latest + (_ROOM if reordered else 0.0) - shown
+        self.leaps += 1
+        return self._offset
 
 
 class Decoder(Generic[F]):
@@ -148,59 +183,14 @@ class Decoder(Generic[F]):
         self.damaged += len(frames) - len(whole)
         return whole
 
+    def restart(self) -> None:
+        """Makes the decoder ready for more after all that was in it was asked for."""
+        self.stream.codec_context.flush_buffers()
+
     def time(self, frame: F) -> float | None:
         """When it is due, in seconds on the file's axis."""
         stamp = frame.dts if frame.pts is None else frame.pts
         return None if stamp is None else stamp * self.unit
-
-
-class Start(NamedTuple):
-    """The beginnings of a file's pictures and sound."""
-
-    zero: float
-    """The clip's zero, in seconds on the file's axis."""
-    picture: "VideoFrame | None"
-    """The first that can be decoded."""
-    sound: "AudioFrame | None"
-    """The first that can be decoded and is not empty."""
-    end: bool
-    """Whether the file was read to its end without finding both."""
-    damaged: bool
-    """Whether anything could not be read or decoded."""
-
-
-def start_of(container: "InputContainer") -> Start:
-    """Decodes the first picture and the first sound; the container is then somewhere behind them.
-
-    A stream that has not begun after 10 seconds of the other one counts by what its header says.
-    """
-    streams = [s for s in (picture_stream(container), sound_stream(container)) if s is not None]
-    decoders: dict[int, Decoder[Any]] = {stream.index: Decoder(stream) for stream in streams}
-    first: dict[str, Any] = {}
-    times: dict[str, float] = {}
-
-    def take(decoder: Decoder[Any], packet: "Packet[Stream] | None") -> None:
-        kind = decoder.stream.type
-        for frame in () if kind in first else decoder.frames(packet):
-            if kind not in first and (kind == "video" or frame.samples):
-                first[kind] = frame
-                times[kind] = decoder.time(frame) or 0.0
-
-    packets = Packets(container, streams)
-    end = True
-    for count, packet in enumerate(packets):
-        take(decoders[packet.stream_index], packet)
-        waited = bool(times) and (packets.reached or 0.0) > min(times.values()) + _WAIT
-        if len(first) == len(streams) or waited or count > _MOST_PACKETS:
-            end = False
-            break
-    for stream in streams:
-        if end:
-            take(decoders[stream.index], None)
-        elif stream.type not in first and stream.start_time is not None:
-            times[stream.type] = stream.start_time * decoders[stream.index].unit
-    damaged = packets.failure is not None or any(decoder.damaged for decoder in decoders.values())
-    return Start(min(times.values(), default=0.0), first.get("video"), first.get("audio"), end, damaged)
 
 
 def declared_end(container: "InputContainer", stream: "Stream") -> float | None:
@@ -257,10 +247,3 @@ def ended_early(
         why = "the rest of the file is missing"
     of = f" of {due - zero:.1f} s" if missing and due is not None else ""
     return f"its {what} end{'s' if what == 'sound' else ''} at {max(0.0, last - zero):.1f} s{of}: {why}"
-
-
-def nothing_decoded(path: Path, start: Start, what: str) -> MediaError:
-    """The error for a stream of which nothing could be decoded."""
-    if start.damaged:
-        return MediaError(f"{path}: none of its {what} can be decoded: damaged file; copy or download it again")
-    return MediaError(f"{path}: holds no {what} (0 s)")

@@ -6,6 +6,7 @@ from 720 lines on and as BT.601 below, as players do. Transparency is composited
 tone-mapped.
 """
 
+import math
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,10 @@ _SQUARE_ENOUGH = 0.01
 _ODDEST_PIXEL = 10.0
 """A sample aspect ratio beyond 10:1 or 1:10 is an error of the file and is not followed."""
 
+_ODD = 0.02
+"""Share of a display matrix beside its main direction from which it turns by no multiple of 90 degrees: about 1 degree."""
+
+_HDR = {16: "PQ", 18: "HLG"}  # SMPTE ST 2084 and ARIB STD-B67 in ITU-T H.273, table 3
 _UNNAMED_MATRIX = 2  # AVCOL_SPC_UNSPECIFIED
 _BT709 = 1  # SWS_CS_ITU709
 _HD_LINES = 720
@@ -128,6 +133,26 @@ class Upright:
         """How the frame is turned by its metadata."""
         return self._plan(frame).turn
 
+    def notes(self, frame: "VideoFrame") -> tuple[str, ...]:
+        """What is done to a frame, and what is not."""
+        notes = []
+        turn = self.turn(frame)
+        if turn != Turn():
+            mirrored = turn.transpose ^ turn.flip_x ^ turn.flip_y
+            notes.append("mirrored by its metadata" if mirrored else "rotated by its metadata")
+        if (angle := odd_angle(frame)) is not None:
+            notes.append(
+                f"its metadata turn it by {angle:.0f} degrees: only multiples of 90 are followed, the nearest taken"
+            )
+        width, height = self.size(frame)
+        if self.aspect != 1:
+            notes.append(f"pixels made square: {frame.width}x{frame.height} stored, {width}x{height} shown")
+        if max(width, height) > self._max_side:
+            notes.append(f"reduced from {width}x{height}")
+        if frame.color_trc in _HDR:
+            notes.append(f"high dynamic range ({_HDR[frame.color_trc]}), not tone-mapped")
+        return tuple(notes)
+
     def _plan(self, frame: "VideoFrame") -> _Plan:
         key = (frame.width, frame.height, frame.format.name, frame.rotation)
         plan = self._plans.get(key)
@@ -163,15 +188,28 @@ def turn_of(frame: "VideoFrame") -> Turn:
 
     The matrix (ISO/IEC 14496-12, 8.3.2) takes the stored point (x, y) to (ax + cy, bx + dy), y pointing down.
     """
+    a, b, c, d = _matrix(frame)
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Turn(False, a < 0, d < 0)
+    return Turn(True, c < 0, b < 0)
+
+
+def odd_angle(frame: "VideoFrame") -> float | None:
+    """Degrees by which the display matrix turns clockwise if that is no multiple of 90; else None."""
+    a, b, c, d = _matrix(frame)
+    larger, smaller = max(abs(a) + abs(d), abs(b) + abs(c)), min(abs(a) + abs(d), abs(b) + abs(c))
+    return math.degrees(math.atan2(b, a)) if smaller > _ODD * larger else None
+
+
+def _matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
+    """a, b, c, d of the display matrix."""
     from av.sidedata.sidedata import Type
 
     data = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]  # a mapping of types too
     if data is None or len(bytes(data)) < 36:
-        return Turn()
+        return 1, 0, 0, 1
     a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(data), np.int32)[:5])
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return Turn(False, a < 0, d < 0)
-    return Turn(True, c < 0, b < 0)
+    return a, b, c, d
 
 
 def _turned(pixels: np.ndarray, turn: Turn) -> np.ndarray:

@@ -20,20 +20,13 @@ from weakref import WeakSet
 import numpy as np
 
 from emollm.errors import MediaError
+from emollm.media.beginning import Start, interval_of, nothing_decoded, rate_of, start_of
+from emollm.media.gaps import Gap, Gaps
 from emollm.media.opening import MAX_PIXELS, damage, open_container, picture_stream, reason, sound_stream, without
-from emollm.media.packets import (
-    Decoder,
-    Packets,
-    Start,
-    can_seek,
-    declared_end,
-    ended_early,
-    nothing_decoded,
-    start_of,
-)
+from emollm.media.packets import Decoder, Packets, can_seek, declared_end, ended_early
 from emollm.media.planes import Planes
 from emollm.media.readahead import read_ahead
-from emollm.media.upright import Turn, Upright
+from emollm.media.upright import Upright
 from emollm.types import MediaInfo
 
 if TYPE_CHECKING:
@@ -45,13 +38,8 @@ if TYPE_CHECKING:
 MAX_SIDE = 1920
 """Longest side of the pixels given."""
 
-_USUAL_RATE = 25.0
-"""Frames a second where neither the file nor its timestamps tell."""
-
 _SLACK = 0.25
 """Seconds that pictures may end before the time that the file declares."""
-
-_HDR = {16: "PQ", 18: "HLG"}  # SMPTE ST 2084 and ARIB STD-B67 in ITU-T H.273, table 3
 
 
 class Frame:
@@ -120,6 +108,34 @@ class Video:
         """Where and why the pictures end before the file says they do; known once all frames were read."""
         return self._run.ended_early if self._run else None
 
+    @property
+    def first(self) -> float | None:
+        """When the first frame is shown, in seconds from the clip's zero; known once all frames were read."""
+        return self._run.first if self._run else None
+
+    @property
+    def last(self) -> float | None:
+        """Where the last frame ends, in seconds from the clip's zero; known once all frames were read."""
+        return self._run.end if self._run else None
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Start and end, in seconds, of the longest stretches without frames; known once all frames were read.
+
+        At most 20, in order of time, each of more than 1 s and more than the usual interval between two frames.
+        """
+        return self._run.gaps.longest() if self._run else ()
+
+    @property
+    def damaged(self) -> int:
+        """How many frames were left out for damage; known once all frames were read."""
+        return self._run.damaged if self._run else 0
+
+    @property
+    def frames_given(self) -> int:
+        """How many frames ``frames()`` gave; known once all were read."""
+        return self._run.count if self._run else 0
+
     def frames(self, ahead: int = 8) -> Frames:
         """All frames in order of time.
 
@@ -159,6 +175,8 @@ class _Facts(NamedTuple):
     info: MediaInfo
     has_sound: bool
     zero: float
+    begin: float
+    """When the first frame is shown if it has no time itself, in seconds from the clip's zero."""
     interval: float
     """Usual seconds from frame to frame."""
     aspect: float
@@ -218,13 +236,13 @@ def _facts(path: Path, container: "InputContainer", max_side: int) -> _Facts:
         raise MediaError(f"{path}: {without(container, 'video')}")
     _check_size(path, stream)
     sound = sound_stream(container)
-    start = start_of(container)
+    start = start_of(container, "video")
     if start.picture is None:
         raise nothing_decoded(path, start, "pictures")
     aspect = float(stream.sample_aspect_ratio or 1)
     upright = Upright(max_side, aspect)
     width, height = upright.size(start.picture)
-    rate = _rate(stream)
+    rate = rate_of(stream)
     heard = start.sound
     info = MediaInfo(
         kind="video",
@@ -236,8 +254,8 @@ def _facts(path: Path, container: "InputContainer", max_side: int) -> _Facts:
         sample_rate=heard.sample_rate if heard else (sound.codec_context.sample_rate or None) if sound else None,
         channels=heard.layout.nb_channels if heard else (sound.codec_context.channels or None) if sound else None,
     )
-    notes = _notes(start.picture, upright, max_side)
-    return _Facts(info, sound is not None, start.zero, 1 / (rate or _USUAL_RATE), upright.aspect, notes)
+    notes = upright.notes(start.picture)
+    return _Facts(info, sound is not None, start.zero, start.pictures_from, interval_of(stream), upright.aspect, notes)
 
 
 def _check_size(path: Path, stream: "VideoStream") -> None:
@@ -250,31 +268,10 @@ def _check_size(path: Path, stream: "VideoStream") -> None:
         )
 
 
-def _rate(stream: "VideoStream") -> float | None:
-    rate = float(stream.average_rate or 0)
-    return rate if 0.01 <= rate <= 1000 else None
-
-
 def _duration(container: "InputContainer", stream: "VideoStream", sound: "Stream | None", start: Start) -> float | None:
     ends = [declared_end(container, one) for one in (stream, sound) if one is not None]
     longest = max((end for end in ends if end is not None), default=None)
     return None if longest is None or longest <= start.zero else longest - start.zero
-
-
-def _notes(first: "VideoFrame", upright: Upright, max_side: int) -> tuple[str, ...]:
-    notes = []
-    turn = upright.turn(first)
-    if turn != Turn():
-        mirrored = turn.transpose ^ turn.flip_x ^ turn.flip_y
-        notes.append("mirrored by its metadata" if mirrored else "rotated by its metadata")
-    width, height = upright.size(first)
-    if upright.aspect != 1:
-        notes.append(f"pixels made square: {first.width}x{first.height} stored, {width}x{height} shown")
-    if max(width, height) > max_side:
-        notes.append(f"reduced from {width}x{height}")
-    if first.color_trc in _HDR:
-        notes.append(f"high dynamic range ({_HDR[first.color_trc]}), not tone-mapped")
-    return tuple(notes)
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -298,9 +295,16 @@ class _Run:
         self._upright = Upright(max_side, facts.aspect)
         sound = sound_stream(container)
         self._packets = Packets(container, [stream] if sound is None else [stream, sound])
-        self._count = 0
-        self._first = self._time = 0.0
+        self.count = 0
+        """How many frames were given."""
+        self.gaps = Gaps()
+        self.first = self._time = 0.0
         self._backward = self._untimed = 0
+
+    @property
+    def damaged(self) -> int:
+        """How many frames were left out for damage."""
+        return self._decoder.damaged
 
     def decoded(self) -> "Generator[tuple[float, VideoFrame], None, None]":
         """Frames with their times in seconds from the clip's zero, which rise strictly.
@@ -312,7 +316,7 @@ class _Run:
             if packet.stream_index == self._stream.index:
                 yield from self._placed(self._decoder.frames(packet))
         yield from self._placed(self._decoder.frames(None))
-        if not self._count:
+        if not self.count:
             raise MediaError(f"{self._path}: none of its pictures can be decoded: damaged file; copy it again")
         zero = self._facts.zero
         due = declared_end(self._container, self._stream)
@@ -335,15 +339,17 @@ class _Run:
             stamp = self._decoder.time(frame)
             if stamp is None:
                 self._untimed += 1
-                time = self._time + self._facts.interval if self._count else 0.0
+                time = self._time + self._facts.interval if self.count else self._facts.begin
             else:
                 time = stamp - self._facts.zero
-            if time < 0 or (self._count and time <= self._time):
+            if time < 0 or (self.count and time <= self._time):
                 self._backward += 1
                 continue
-            if not self._count:
-                self._first = time
-            self._count += 1
+            if not self.count:
+                self.first = time
+            else:
+                self.gaps.step(self._time, time)
+            self.count += 1
             self._time = time
             length = (frame.duration or 0) * self._decoder.unit
             self.end = time + (length or self._facts.interval)
@@ -351,7 +357,7 @@ class _Run:
 
     def rate(self) -> float | None:
         """Frames a second in the mean, measured."""
-        return (self._count - 1) / (self._time - self._first) if self._count > 1 else None
+        return (self.count - 1) / (self._time - self.first) if self.count > 1 else None
 
     def notes(self) -> list[str]:
         """What happened while reading."""

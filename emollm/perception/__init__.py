@@ -8,7 +8,7 @@ from emollm.errors import MediaError
 from emollm.types import Clip, Cue, CueKind, MediaInfo, Observation, Scale, Source
 
 if TYPE_CHECKING:
-    from emollm.perception.recording import Progress
+    from emollm.perception.following import Progress
     from emollm.perception.settings import PerceptionSettings
 
 

@@ -4,6 +4,9 @@ Image coordinates: x to the right, y down, pixels; angles in radians, clockwise 
 """
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import cv2
@@ -14,6 +17,31 @@ from emollm.media.planes import Planes
 
 Pixels = NDArray[np.uint8]
 Points = NDArray[np.float32]
+
+
+_limited = [0, 0]
+"""How many ask for one thread of OpenCV, and how many threads it had before."""
+_limiting = threading.Lock()
+
+
+@contextmanager
+def one_thread_of_opencv() -> Iterator[None]:
+    """Keeps OpenCV from sharing out work: crops are small, and its thread pool costs a quarter of the processor time.
+
+    The setting is the whole process's; when the last one that asked is done, it is as before.
+    """
+    with _limiting:
+        if not _limited[0]:
+            _limited[1] = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+        _limited[0] += 1
+    try:
+        yield
+    finally:
+        with _limiting:
+            _limited[0] -= 1
+            if not _limited[0]:
+                cv2.setNumThreads(_limited[1])
 
 
 class Region(NamedTuple):

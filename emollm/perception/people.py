@@ -1,6 +1,6 @@
 """The people of a video, measured in every frame: tracked looks in one thread, eyes and action units in another.
 
-What is kept of a frame and a person is some 300 bytes, whatever the picture's size, so that hours fit in memory: pixels and
+What is kept of a frame and a person is some 200 bytes, whatever the picture's size, so that hours fit in memory: pixels and
 meshes are dropped at once, but for the meshes of short clips, which spare a second decoding of the apex frames.
 """
 
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +21,7 @@ from emollm.perception import visibility
 from emollm.perception.backends import FaceMeter
 from emollm.perception.bearing import MeshBearing
 from emollm.perception.course import Samples
-from emollm.perception.geometry import Image, Region
+from emollm.perception.geometry import Image, Region, one_thread_of_opencv
 from emollm.perception.litert import Array
 from emollm.perception.mesh import FACE_POINTS, Eyes, Mesh
 from emollm.perception.tracking import Sighting, Tracker, box_of
@@ -213,12 +212,11 @@ def watch(frames: Iterable[Timed], tracker: Tracker, gallery: Gallery, shortest:
     """
     from threadpoolctl import threadpool_limits
 
-    cv2.setNumThreads(1)  # crops are small: OpenCV's thread pool costs more than it saves
     count = seen = 0
     end = 0.0
     group: list[tuple[Timed, list[Sighting]]] = []
     # The head's matrices are small too: OpenBLAS' waiting threads cost a third of the processor time (docs/experiments.md 6).
-    with threadpool_limits(1, "blas"), _beside() as submit:
+    with threadpool_limits(1, "blas"), one_thread_of_opencv(), _beside() as submit:
         for frame in frames:
             count, end = count + 1, frame.time
             found = tracker(frame.time, frame.picture)

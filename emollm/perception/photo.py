@@ -7,19 +7,20 @@ from functools import cache
 from queue import SimpleQueue
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from emollm import __version__, assets
 from emollm.errors import AssetError
-from emollm.facs import BLENDSHAPES, UNITS, Region, units_from_blendshapes
+from emollm.facs import BLENDSHAPES, PRESENT, UNITS, Region, units_from_blendshapes
 from emollm.media.images import Picture
 from emollm.perception import visibility
 from emollm.perception.backends import BEARINGS, FINDERS, METERS, FaceMeter, Reading
 from emollm.perception.blazeface import Detection
+from emollm.perception.course.cues import BROWS, FRONTAL
+from emollm.perception.course.eyes import GAZE_UNITS
 from emollm.perception.faces import others, same_face
 from emollm.perception.gaze import Gaze
-from emollm.perception.geometry import Pixels
+from emollm.perception.geometry import Pixels, one_thread_of_opencv
 from emollm.perception.litert import Array
 from emollm.perception.mesh import region_of_points
 from emollm.perception.settings import PerceptionSettings
@@ -61,12 +62,11 @@ class PhotoPerception:
             self._free.put(meter)
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="perception")
         self._unmeasured = tuple(never_measured(self._meter))
-        # Crops are small: OpenCV's thread pool costs more than it saves (measured: a quarter of the processor time).
-        cv2.setNumThreads(1)
 
     def __call__(self, picture: Picture, id: str) -> Observation:
         """All that can be measured in a decoded picture."""
-        everyone = self.people(picture.pixels)
+        with one_thread_of_opencv():
+            everyone = self.people(picture.pixels)
         shares = _prominence(everyone, picture.pixels)
         order = np.argsort(-shares, kind="stable")[: self._settings.faces.max_faces]
         tracks: list[Track] = []
@@ -136,36 +136,44 @@ class PhotoPerception:
             reason = f"{beyond.mean():.0%} of the face lies outside of the picture"
             yield Missing(stream="face", reason=reason, track=track)
         hidden = {name for name, away in visibility.hidden(beyond).items() if away}
-        yield from self._units(person, track, hidden)
         bearing = self._bearing(mesh)
+        frontal = max(abs(bearing.pose.yaw), abs(bearing.pose.roll)) <= FRONTAL
+        yield from self._units(person, track, hidden, frontal)
         for name, value in bearing.pose._asdict().items():
             yield self._degrees(CueKind.HEAD_POSE, name, value, track, person.score)
         yield from self._gaze(person, track, bearing.gaze, hidden)
 
-    def _units(self, person: Person, track: str, hidden: set[Region]) -> Iterator[Cue | Missing]:
+    def _units(self, person: Person, track: str, hidden: set[Region], frontal: bool) -> Iterator[Cue | Missing]:
         """Units by the recipe of FACS on what was measured; then each on its own scale of intensity."""
+        shut = bool(visibility.shut(person.reading.blendshapes))
         shapes = zip(BLENDSHAPES, person.reading.blendshapes.tolist(), strict=True)
         units = units_from_blendshapes({name: value for name, value in shapes if name in self._meter.shapes})
         confidence = _round(person.score)
+        lids = units.get("AU43")
+        lowered = lids is not None and self._meter.spans["AU43"].intensity(lids.value) >= PRESENT
         for code, unit in units.items():
             if code in self._meter.imprecise:
                 continue
             if UNITS[code].region in hidden:
                 yield Missing(stream=code, reason="this part of the face lies outside of the picture", track=track)
                 continue
+            if shut and code in GAZE_UNITS:
+                yield Missing(stream=code, reason="eyes closed", track=track)
+                continue
             span = self._meter.spans[code]
+            left, right = (unit.left, unit.right) if frontal else (None, None)
             yield Cue(
                 id=f"{track}.{code}",
                 kind=CueKind.ACTION_UNIT,
                 name=code,
                 scale=Scale.INTENSITY,
                 value=_round(span.intensity(unit.value)),
-                left=None if unit.left is None else _round(span.intensity(unit.left)),
-                right=None if unit.right is None else _round(span.intensity(unit.right)),
+                left=None if left is None else _round(span.intensity(left)),
+                right=None if right is None else _round(span.intensity(right)),
                 raw=_round(unit.value),
                 track=track,
                 confidence=confidence,
-                reliable=code not in self._meter.unreliable,
+                reliable=code not in self._meter.unreliable and not (lowered and code in BROWS),
                 source=self._meter.source,
             )
 

@@ -42,8 +42,8 @@ class TrackingSettings(Settings):
     """How people are followed through a video."""
 
     action_units: str = "mesh-head"
-    """Backend of action units: ``mesh-head`` (our distilled head), ``face-landmarker`` (the exact bundle, about five times
-    slower), or ``auto``: the bundle where it is at hand. docs/perception.md has the comparison."""
+    """Backend of action units: ``mesh-head`` (our distilled head), ``face-landmarker`` (the exact bundle, about half as
+    fast), or ``auto``: the bundle where it is at hand. docs/perception.md has the comparison."""
     key_frames: Annotated[float, Field(gt=0)] = 1.0
     """Seconds between searches for further faces while everybody known is in sight."""
     search: Annotated[float, Field(gt=0)] = 0.2
@@ -56,7 +56,7 @@ class TrackingSettings(Settings):
     """Seconds in sight from which on somebody counts, in a clip of at least twice that length."""
 
 
-# Thresholds of likeness, by faces of 65 people and of one man over 20 seconds: two persons are alike by .41 in the median and
+# Thresholds of likeness, by faces of 65 people and of one woman over 20 seconds: two persons are alike by .41 in the median and
 # by .84 in one pair of a hundred, one person after one to three seconds by .95 and hardly ever below .88.
 _ALIKE = 0.85
 """Likeness from which on somebody who appears anywhere is taken for a lost person."""

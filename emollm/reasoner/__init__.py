@@ -16,7 +16,7 @@ from emollm.reasoner.channels import Channels
 from emollm.reasoner.rationale import Writer
 from emollm.reasoner.weighing import ReasonerSettings, Weighing, weigh
 from emollm.reasoner.weight_text import Decision, Doubt
-from emollm.types import Answer, AnswerProvenance, Observation, RankedLabel, Track
+from emollm.types import Answer, AnswerProvenance, CueKind, Observation, Peak, RankedLabel, Track
 
 __all__ = ["ReasonerSettings", "reason"]
 
@@ -64,7 +64,10 @@ def _answer(observation: Observation, person: Track | None, labels: LabelSet, se
     speaking = channels.peak is not None and channels.peak.speaking and channels.speaks
     weighing = weigh(evidence, labels, (1 - settings.doubt) ** len(doubts), settings, speaking)
     decision = _decide(weighing, settings) if channels.has_face else _NO_FACE
-    rationale = Writer(channels, labels, weighing, decision, doubts).rationale()
+    if decision.outcome == "unclear_thin":
+        weighing = weighing.evened(weighing.support(decision.label, settings))
+    fits = {peak.time: fit for peak, fit in _others(channels, labels, len(doubts), settings)}
+    rationale = Writer(channels, labels, weighing, decision, doubts, fits).rationale()
     answered = decision.outcome.startswith("answered")
     return Answer(
         id=observation.id,
@@ -82,6 +85,26 @@ def _answer(observation: Observation, person: Track | None, labels: LabelSet, se
         ),
         provenance=_provenance(observation, track),
     )
+
+
+def _others(
+    channels: Channels, labels: LabelSet, doubts: int, settings: ReasonerSettings
+) -> Iterator[tuple[Peak, str | None]]:
+    """What the other moments of a clip speak for by themselves: a label with a movement, or None for none clearly.
+
+    Only of those at which all units are known that decide the label, and where nothing but units does.
+    """
+    others = channels.person.peaks[1:] if channels.person is not None else ()
+    if any(cue.kind is CueKind.EXPRESSION for cue in channels.moment):
+        return
+    for peak in others:
+        cues = channels.moment_at(peak.time)
+        if cues:
+            speaking = peak.speaking and channels.speaks
+            weighing = weigh(Evidence(cues), labels, (1 - settings.doubt) ** doubts, settings, speaking)
+            decision = _decide(weighing, settings)
+            clear = decision.outcome.startswith("answered") and decision.label != weighing.neutral
+            yield peak, decision.label if clear else None
 
 
 _NO_FACE = Decision("no_face", "", "", None)

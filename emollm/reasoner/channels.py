@@ -95,6 +95,34 @@ class Channels:
     # the face over time
 
     @cached_property
+    def evidence(self) -> Evidence:
+        """All that was measured of the person, to look up."""
+        return Evidence.of(self.observation, self.person.id if self.person is not None else None)
+
+    def moment_at(self, time: float) -> list[Cue]:
+        """The units at another moment of the clip, by the course over time, as cues of that moment.
+
+        Empty where not all units are known then that are known at the apex.
+        """
+        out = []
+        for cue in self.moment:
+            if cue.kind is not CueKind.ACTION_UNIT or cue.extent is not Extent.MOMENT:
+                continue
+            values = self.evidence.values(cue.name, time, time)
+            series = self.evidence.series(cue.name)
+            if values and series is not None and series.scale is cue.scale:
+                value = values[0]
+            elif self.evidence.never(cue.name) is not None and self.evidence.seen(time, time):
+                value = cue.value or 0.0
+            elif expressive(cue.name):
+                return []
+            else:
+                continue
+            sides = {"left": None, "right": None}
+            out.append(cue.model_copy(update={"value": value, "start": time, "end": time, **sides}))
+        return out
+
+    @cached_property
     def movements(self) -> list[Cue]:
         """The strongest movements that came and went, in the order of time; what speech explains counts little."""
         return self.movements_of()
@@ -115,7 +143,7 @@ class Channels:
 
         Where there is no course over time, those that are strongest about then.
         """
-        evidence = Evidence.of(self.observation, self.person.id if self.person is not None else None)
+        evidence = self.evidence
         first, last = max(0.0, time - TOLERANCE), time + TOLERANCE
         found: dict[str, Cue] = {}
         for cue in self._events(CueKind.ACTION_UNIT):

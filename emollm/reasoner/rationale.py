@@ -7,7 +7,7 @@ is worded by :mod:`emollm.reasoner.unit_text`, the course of a clip by :mod:`emo
 :mod:`emollm.reasoner.voice_text`, and the weights by :mod:`emollm.reasoner.weight_text`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
 from emollm.emotions import LabelSet
@@ -33,10 +33,17 @@ class Writer:
         weighing: The weights of the labels.
         decision: What they lead to.
         doubts: Why the units are less certain.
+        fits: What other moments speak for by themselves, by their times: a label, or None for none clearly.
     """
 
     def __init__(
-        self, channels: Channels, labels: LabelSet, weighing: Weighing, decision: Decision, doubts: Sequence[Doubt]
+        self,
+        channels: Channels,
+        labels: LabelSet,
+        weighing: Weighing,
+        decision: Decision,
+        doubts: Sequence[Doubt],
+        fits: Mapping[float, str | None],
     ) -> None:
         settings = channels.settings
         random = Random(f"{settings.seed} {Evidence(channels.cues).fingerprint}")
@@ -46,7 +53,8 @@ class Writer:
         self.decision = decision
         self.settings = settings
         self.units = UnitText(Evidence(channels.moment), settings, random)
-        self.course = CourseText(channels, self.units, random)
+        chosen = decision.label if decision.outcome.startswith("answered") else None
+        self.course = CourseText(channels, self.units, random, chosen, fits)
         self.voice = VoiceText(channels, random)
         time = channels.peak.time if channels.peak is not None else None
         self.weights = WeightText(self.units, weighing, decision, doubts, time, channels.units, random)

@@ -63,19 +63,27 @@ class UnitText:
             when: How the first sentence says the time, for example ``At 3.4 s, the apex,``; nothing in a photo.
         """
         told = self._salient(concerned)
-        clauses = [self._sentence(pair) for pair in _grouped(told)] + self._pose()
+        likely = [cue for cue in told if cue.scale is Scale.PROBABILITY]
+        clauses = [self._sentence(pair) for pair in _grouped([cue for cue in told if cue not in likely])]
+        clauses += [*([self._likely(likely)] if likely else []), *self._pose()]
         if when and clauses:
             clauses[0] = f"{when} {lowered(clauses[0])}"
         if any(expressive(cue.name) for cue in told):
             return clauses
         return [*clauses, *(f"{when} {lowered(one)}" if when else one for one in self._stillness())]
 
-    def clause(self, cues: Sequence[Cue]) -> str:
-        """What one unit, or two of equal strength, look like, without side, value and full stop."""
-        block = f"{'+'.join(cue.name for cue in cues)}.{strength(cues[0].value or 0.0)}"
+    def clause(self, cues: Sequence[Cue], value: float | None = None) -> str:
+        """What one unit, or two of equal strength, look like, without side, value and full stop.
+
+        Args:
+            cues: The units.
+            value: Intensity that is worded; that of the first cue if not given.
+        """
+        value = cues[0].value or 0.0 if value is None else value
+        block = f"{'+'.join(cue.name for cue in cues)}.{strength(value)}"
         if block in self.clauses.prompt.blocks:
             return self.clauses.any(block)
-        phrase = UNITS[cues[0].name].wording(cues[0].value or 0.0)
+        phrase = UNITS[cues[0].name].wording(value)
         return phrase[0].upper() + phrase[1:]
 
     def mark(self, cue: Cue) -> str:
@@ -128,11 +136,14 @@ class UnitText:
         return sorted(there[: self.settings.max_observations], key=_reading_order)
 
     def _sentence(self, cues: Sequence[Cue]) -> str:
-        if cues[0].scale is Scale.PROBABILITY:
-            return self.words.say("likely", name=UNITS[cues[0].name].name, mark=self.mark(cues[0]))
         clause = self.clause(cues)
         side = self.side(cues[0]) if len(cues) == 1 else ""
         return self.words.say("sentence", clause=clause, side=side, mark=", ".join(self.mark(cue) for cue in cues))
+
+    def _likely(self, cues: Sequence[Cue]) -> str:
+        """The units that only a probability speaks for, in one sentence."""
+        names = [f"{UNITS[cue.name].name} ({self.mark(cue)})" for cue in cues]
+        return self.words.say("likely", units=f"The {listed(names)}", count=len(names))
 
     def side(self, cue: Cue) -> str:
         """On which side it is stronger, where the sides differ."""

@@ -12,7 +12,7 @@ from emollm.reasoner.assumptions import voice_prior
 from emollm.reasoner.channels import Channels, Level
 from emollm.reasoner.conflict import tone
 from emollm.reasoner.quotation import excerpt
-from emollm.reasoner.wording import Wording, listed, seconds, two
+from emollm.reasoner.wording import Wording, length, listed, seconds, two
 from emollm.types import Cue, CueKind, Scale
 
 _MORE = {"pitch": ("higher", "lower"), "loudness": ("louder", "softer"), "rate": ("faster", "slower")}
@@ -41,7 +41,7 @@ class VoiceText:
             yield self._departure(cue)
         for cue in self.channels.pauses:
             yield self.words.say(
-                "pause", start=seconds(cue.start), end=seconds(cue.end), value=seconds(cue.value or 0.0)
+                "pause", start=seconds(cue.start), end=seconds(cue.end), value=length(cue.start, cue.end)
             )
         yield from self._said()
 

@@ -15,7 +15,7 @@ While the person speaks, a unit that speech moves counts with the part of its st
 AU10, 12, 14 and 15, a tenth for the rest of the mouth); the other part is treated as unmeasured.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import Field
 
@@ -142,6 +142,13 @@ class Weighing:
     def ranked(self) -> list[tuple[str, float]]:
         """Labels by falling score; equal scores keep the order of the set."""
         return sorted(self.scores.items(), key=lambda pair: -pair[1])
+
+    def evened(self, support: float) -> "Weighing":
+        """The same with thin evidence for the best label: what its support lacks goes to all known labels evenly."""
+        known = [label for label in self.scores if label not in self.unknown_labels]
+        even = {label: 1 / len(known) if label in known else 0.0 for label in self.scores}
+        scores = {label: support * score + (1 - support) * even[label] for label, score in self.scores.items()}
+        return replace(self, scores=scores)
 
     def support(self, label: str, settings: ReasonerSettings) -> float:
         """Evidence for one label in [0, 1], not shared out among the others."""

@@ -42,6 +42,11 @@ def seconds(time: float) -> str:
     return f"{time:.1f}"
 
 
+def length(start: float, end: float) -> str:
+    """The length from one time to another as they are shown."""
+    return seconds(float(seconds(end)) - float(seconds(start)))
+
+
 def listed(items: Sequence[str]) -> str:
     """Items with commas and a last "and"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -49,7 +49,7 @@ class Scale(NamedTuple):
 
 def clock(seconds: float) -> str:
     """A time for the eye, to a tenth of a second: ``3.4 s``, ``2:03.4``, ``1:02:03.4``."""
-    tenths = round(seconds * 10)
+    tenths = _tenths(seconds)
     if tenths < 600:
         return f"{tenths / 10:.1f} s"
     minutes, tenths = divmod(tenths, 600)
@@ -59,8 +59,7 @@ def clock(seconds: float) -> str:
 
 def spoken(seconds: float) -> str:
     """A time for the ear: ``3.4 seconds``, ``2 minutes 3.4 seconds``."""
-    tenths = round(seconds * 10)
-    minutes, tenths = divmod(tenths, 600)
+    minutes, tenths = divmod(_tenths(seconds), 600)
     hours, minutes = divmod(minutes, 60)
     parts = [
         f"{number} {name}{'' if number == 1 else 's'}"
@@ -70,10 +69,20 @@ def spoken(seconds: float) -> str:
     return " ".join([*parts, f"{tenths / 10:.1f} seconds"])
 
 
+def _tenths(seconds: float) -> int:
+    """Tenths of a second, rounded as ``f"{seconds:.1f}"`` rounds them, so that all places that tell a time agree."""
+    return round(round(seconds, 1) * 10)
+
+
+def exact(seconds: float) -> str:
+    """A duration to a tenth of a second: ``19.7 s``; ``0.04 s`` where that would be nothing."""
+    return f"{seconds:.1f} s" if seconds >= 0.095 or not round(seconds, 3) else f"{seconds:.1g} s"
+
+
 def length(seconds: float) -> str:
-    """A duration in few letters: ``4.0 s``, ``12 s``, ``2:03``, ``1:02:03``."""
+    """A duration in few letters: ``0.04 s``, ``4.0 s``, ``12 s``, ``2:03``, ``1:02:03``."""
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return exact(seconds)
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -29,6 +29,8 @@ BLINKS = ("AU43", "AU45", "AU46")
 _GAP = 7
 _FAINT = -60.0
 """Decibels of full scale; a recording that never gets louder is drawn low."""
+_NOTHING = -119.5
+"""Decibels of full scale under which there is no signal at all; such a recording has no lane of loudness."""
 
 _MARKED = ("eyes", "speech")
 """Lanes without a curve: events beyond those that can be pointed at are still drawn."""
@@ -206,6 +208,8 @@ class Lanes:
             self.add("pitch", "pitch", "", 52, [(i, item, "pitch", "")], (low, high), levels, mine)
         for i, item in [pair for pair in voice if pair[1].scale is Scale.DECIBELS][:1]:
             values = [value for value in item.values if value is not None]
+            if max(values) < _NOTHING:
+                continue
             high = max(*values, _FAINT)
             low = min(max(min(values), high - 60.0), high - 6.0)
             mine = [cue for cue in events if cue.name == "loudness"]

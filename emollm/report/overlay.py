@@ -11,6 +11,7 @@ from emollm.facs import strength
 from emollm.files import replacing
 from emollm.report import figures
 from emollm.report.page import WORDS
+from emollm.report.quantities import without_hidden_gaze
 from emollm.report.views import VISIBLE
 from emollm.types import Answer, CueKind, Face, Observation, Scale, Track
 
@@ -231,7 +232,7 @@ def _words(answer: Answer) -> str:
 def _top_units(observation: Observation, track: str) -> list[str]:
     seen = [
         (cue.value, cue.name)
-        for cue in observation.of(track, CueKind.ACTION_UNIT)
+        for cue in without_hidden_gaze(observation.of(track, CueKind.ACTION_UNIT))
         if cue.scale is Scale.INTENSITY and cue.value is not None and cue.value >= VISIBLE
     ]
     return [f"{name} {value:.2f}" for value, name in sorted(seen, reverse=True)[:TOP_UNITS]]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emollm.files import replacing
-from emollm.report.axis import length
+from emollm.report.axis import exact, length
 from emollm.report.captions import phrases
 from emollm.report.media import player
 from emollm.report.pictures import picture_uri
@@ -245,13 +245,13 @@ def _strength_word(answer: Answer) -> str:
 def _provenance(observation: Observation, answer: Answer) -> list[tuple[str, str]]:
     origin, media = answer.provenance, observation.media
     size = f"{media.width} × {media.height} pixels" if media.width and media.height else ""
-    length = f"{media.duration:.1f} s" if media.duration is not None else ""
+    lasts = exact(media.duration) if media.duration is not None else ""
     sources = {str(cue.source): cue.source.licence for cue in observation.cues}
     measured = sources or dict.fromkeys(origin.cues, "")
     versions = {**observation.versions, **origin.versions}
     rows = [
         ("File", answer.id),
-        ("Media", ", ".join(filter(None, (media.kind, size, length, media.note)))),
+        ("Media", ", ".join(filter(None, (media.kind, size, lasts, media.note)))),
         ("Answer by", origin.model),
         ("Prompt", origin.prompt or ""),
         ("Label set", answer.label_set or ""),

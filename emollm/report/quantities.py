@@ -1,9 +1,9 @@
-"""What a page calls the quantities that are measured over time, and how it writes their values."""
+"""What pages and texts call the quantities that are measured, which of them they show, and how they write their values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from emollm.facs import UNITS
-from emollm.types import Cue, CueKind, Scale
+from emollm.facs import STRONG, UNITS
+from emollm.types import Cue, CueKind, Extent, Scale
 
 UNITS_OF_SCALE: Mapping[Scale, str] = {
     Scale.DEGREES: "°",
@@ -42,6 +42,12 @@ _BY_SIGN: Mapping[str, tuple[str, str]] = {
     "gaze_pitch": ("up", "down"),
 }
 _SHARES = ("pause_share",)
+_SLOPES = ("tilt",)
+"""Decibels an octave."""
+_DIGITS: Mapping[Scale, int] = {Scale.HERTZ: 0, Scale.SEMITONES: 1, Scale.DECIBELS: 0, Scale.SECONDS: 1, Scale.RATE: 1}
+"""Digits behind the point; of other quantities three figures are written."""
+_SHUT = "AU43"
+_GAZE_UNITS = ("AU61", "AU62", "AU63", "AU64")
 
 
 def quantity(cue: Cue) -> str:
@@ -61,7 +67,11 @@ def amount(cue: Cue) -> str:
         return f"{cue.value * 100:.0f} %"
     if cue.kind is CueKind.WORDS:
         return f"{cue.value:+.2f}".replace("-", "−")
-    return f"{cue.value:.3g}{UNITS_OF_SCALE.get(cue.scale, '')}".replace("-", "−")
+    if cue.name in _SLOPES:
+        return f"{cue.value:.1f} dB/octave".replace("-", "−")
+    digits = _DIGITS.get(cue.scale)
+    number = f"{cue.value:.3g}" if digits is None else f"{cue.value:.{digits}f}"
+    return f"{number}{UNITS_OF_SCALE.get(cue.scale, '')}".replace("-", "−")
 
 
 def event_amount(cue: Cue) -> str:
@@ -82,4 +92,20 @@ def event_amount(cue: Cue) -> str:
     if cue.scale is Scale.DEGREES:
         up, down = ("up", "down") if cue.name == "pitch" else _BY_SIGN.get(cue.name, ("", ""))
         return f"{value:+.0f}° {up if value >= 0 else down}".replace("-", "−").rstrip()
+    if cue.scale is Scale.SECONDS:  # as long as the times beside it say
+        return f"{round(cue.end, 1) - round(cue.start, 1):.1f} s"
     return amount(cue)
+
+
+def without_hidden_gaze(cues: Iterable[Cue]) -> list[Cue]:
+    """The cues without the gaze units of those whose eyes are shut at the time: what is not seen is not shown."""
+    listed = list(cues)
+    shut = {
+        cue.track
+        for cue in listed
+        if cue.name == _SHUT and cue.extent is Extent.MOMENT and cue.scale is Scale.INTENSITY
+        if (cue.value or 0.0) >= STRONG
+    }
+    return [
+        cue for cue in listed if cue.track not in shut or cue.extent is not Extent.MOMENT or cue.name not in _GAZE_UNITS
+    ]

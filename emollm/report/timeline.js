@@ -20,7 +20,7 @@
     probability: (value) => value.toFixed(2),
     degrees: (value) => `${signed(value, 0)}°`,
     hertz: (value) => `${value.toFixed(0)} Hz`,
-    decibels: (value) => `${value.toFixed(0).replace("-", "−")} dB`,
+    decibels: (value) => (value < -119.5 ? "no signal" : `${value.toFixed(0).replace("-", "−")} dB`),
   };
   const clock = (seconds) => {
     const tenths = Math.round(seconds * 10);

@@ -8,7 +8,7 @@ from itertools import count
 from emollm.facs import ABSENT, UNITS, strength
 from emollm.report.axis import clock
 from emollm.report.figures import region_name
-from emollm.report.quantities import amount, quantity
+from emollm.report.quantities import amount, quantity, without_hidden_gaze
 from emollm.report.regions import REGIONS, UNIT_REGIONS
 from emollm.report.texts import ClaimView, Link, Moment, Passage, Sentence, alone, split
 from emollm.types import Answer, Claim, Cue, CueKind, Extent, FollowUp, Missing, Observation, Part, Scale, Side, Track
@@ -114,7 +114,8 @@ class Page:
         self.answer = answer
         self._claims = count(1)
         self._cues = {cue.id: cue for cue in observation.cues}
-        self._keys = _cue_keys(observation.cues)
+        self._shown = without_hidden_gaze(observation.cues)
+        self._keys = _cue_keys(self._shown)
 
     def people(self) -> tuple[PersonView, ...]:
         """The main answer's person first, then the other people by prominence, then whoever has no answer."""
@@ -134,7 +135,7 @@ class Page:
 
     def shared_cues(self) -> tuple[CueView, ...]:
         """Cues that speak of the whole clip; of a recording without its events, which have their own places."""
-        return tuple(self._cue(cue) for cue in _strongest(self.observation.cues) if cue.track is None)
+        return tuple(self._cue(cue) for cue in _strongest(self._shown) if cue.track is None)
 
     @property
     def keys(self) -> Mapping[str, str]:
@@ -154,7 +155,7 @@ class Page:
         return next((track for track in self.observation.tracks if track.id == id), None)
 
     def _person(self, key: str, track: str | None, answer: Answer | None) -> PersonView:
-        own = [cue for cue in _strongest(self.observation.cues) if cue.track == track and track is not None]
+        own = [cue for cue in _strongest(self._shown) if cue.track == track and track is not None]
         gaps = _unique((*self.observation.missing_for(track), *(answer.missing if answer else ())))
         passages, unplaced = self._rationale(answer) if answer else ((), ())
         pose = {cue.name: self._cue(cue) for cue in own if cue.kind in (CueKind.HEAD_POSE, CueKind.GAZE)}

@@ -1,5 +1,6 @@
 """What is told about a long recording, and how the work on it ends."""
 
+import io
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -21,10 +22,10 @@ class Clock:
         return self.now
 
 
-def lines_of(pace: Callable[[float], float], seconds: int, total: float | None = 3600.0) -> list[str]:
+def lines_of(pace: Callable[[float], float], seconds: int, total: float = 3600.0, every: float = 10.0) -> list[str]:
     """What is told in so many seconds of work, when ``pace`` says how much is done after how long."""
     clock, lines = Clock(), list[str]()
-    watch = Watch("talk.mp4", lines.append, threading.Event(), clock)
+    watch = Watch("talk.mp4", lines.append, threading.Event(), clock, every)
     for tick in range(seconds * 4 + 1):
         clock.now = 100 + tick / 4
         watch(pace(tick / 4), total)
@@ -39,6 +40,24 @@ def test_a_long_one_is_told_of_every_ten_seconds() -> None:
     lines = lines_of(lambda seconds: 8.1 * seconds, 35)
     assert lines[0] == "talk.mp4: 1:21 of 1:00:00, 8.1 times as fast as it plays, 7 min to go"
     assert [line.split()[1] for line in lines] == ["1:21", "2:42", "4:03"]
+
+
+def test_where_nobody_looks_on_a_line_a_minute_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    def watched(terminal: bool) -> Watch:
+        monkeypatch.setattr(sys, "stderr", Stream(terminal))
+        return Meter(1, bar=False).watch(Path("talk.mp4"))
+
+    assert (watched(True).every, watched(False).every) == (10.0, 60.0)
+    assert lines_of(lambda seconds: 8 * seconds, 59, every=60.0) == []
+    assert len(lines_of(lambda seconds: 8 * seconds, 125, every=60.0)) == 2
+
+
+class Stream(io.StringIO):
+    """A standard error that is a terminal or is none."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.isatty = lambda: terminal  # type: ignore[method-assign]
 
 
 def test_nothing_is_told_while_nothing_is_done() -> None:

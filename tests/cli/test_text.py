@@ -89,6 +89,7 @@ def clip() -> Observation:
         unit("AU12", 0.44, 2, start=8.0, end=9.1, peak=8.4),
         voice("voice.f0_median", "f0_median", Scale.HERTZ, 112.2),
         voice("voice.f0_range", "f0_range", Scale.SEMITONES, 9.13),
+        voice("voice.tilt", "tilt", Scale.DECIBELS, -8.44),
         voice("voice.speech.1", "speech", Scale.SECONDS, 1.6, 0.4, 2.0),
         voice("voice.pitch.1", "pitch", Scale.SEMITONES, 3.1, 1.2, 2.9, peak=1.4),
         said(1, "ask not what your country can do for you", 0.4, 2.0),
@@ -121,11 +122,19 @@ def test_a_clip_reads_from_the_file_over_the_face_to_the_voice_and_the_words(cli
         "    AU12 lip corner puller: 2.1–5.0 s (0.62 at 3.4 s), 8.0–9.1 s (0.44)",
         "  voice, whose is not known",
         "    speech 0.4–2.0 s",
-        "    median pitch 112 Hz, range 9.1 semitones",
+        "    median pitch 112 Hz, range 9.1 semitones, spectral tilt −8.4 dB/octave",
         "    voice pitch: 1.2–2.9 s (+3.1 semitones, higher than usual at 1.4 s)",
         "  words 0.4–2.0 s: “ask not what your country can do for you” (polarity −0.52)",
         "    missing: scene: no checkpoint",
     ]
+
+
+@pytest.mark.parametrize(("closed", "listed"), [(0.72, False), (0.3, True)])
+def test_no_gaze_is_listed_of_closed_eyes(clip: Observation, closed: float, listed: bool) -> None:
+    cues = (unit("AU43", closed), unit("AU64", 0.8), unit("AU61", 0.5))
+    text = observation_text(clip.model_copy(update={"cues": cues}))
+    assert "AU43" in text
+    assert ("AU64" in text, "AU61" in text) == (listed, listed)
 
 
 def test_a_voice_that_is_known_is_the_person_s(clip: Observation) -> None:
@@ -155,6 +164,7 @@ def test_sound_alone_has_its_voice_and_no_face(clip: Observation) -> None:
             MediaInfo(kind="audio", duration=1.0, sample_rate=44_100, channels=8),
             "audio, 1.0 s, sound 44.1 kHz 8 channels",
         ),
+        (MediaInfo(kind="video", width=64, height=48, duration=0.0417, frames=1), "64 × 48, 0.04 s"),
         (MediaInfo(kind="table"), "table"),
     ],
 )

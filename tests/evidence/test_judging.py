@@ -345,6 +345,77 @@ def test_a_slight_movement_that_is_no_event_begins_where_it_leaves_rest() -> Non
     assert verdicts("The smile begins at 7.0 s.", clip) == {CONTRADICTED}
 
 
+@pytest.mark.parametrize(
+    "text", ["The smile ends at 4.5 s.", "The smile has faded by 4.5 s.", "The smile fades at 4.4 s.", "The smile disappears at 4.4 s."]
+)  # fmt: skip
+def test_an_end_that_was_not_seen_is_open(text: str) -> None:
+    """The picture turns black while the smile is there."""
+    assert verdicts(text.replace("4.5", "5.0").replace("4.4", "5.0")) == {SUPPORTED}
+    cut = [
+        one.model_copy(update={"end": 4.45}) if one.id == "p1.AU12.1" else one for one in face_cues()
+    ]  # fmt: skip
+    dark = [
+        one.model_copy(
+            update={"values": tuple(None if 45 <= at < 70 else value for at, value in enumerate(one.values))}
+        )
+        for one in all_series()
+    ]
+    assert verdicts(text, observed(cut, series=dark)) == {UNVERIFIABLE}
+    assert verdicts("The smile begins at 2.1 s.", observed(cut, series=dark)) == {SUPPORTED}
+
+
+def test_a_strength_over_a_span_is_that_of_most_of_it() -> None:
+    long = [(2.1, 3.4, 5.0, 0.95)]
+    steep = tuple(
+        None if value is None else 0.4 if 2.1 <= (at + 0.5) * STEP <= 5.0 and abs(at * STEP - 3.4) > 0.2 else value
+        for at, value in enumerate(course(long))
+    )
+    cues = [one.model_copy(update={"value": 0.95}) if one.id == "p1.AU12.1" else one for one in face_cues()]
+    series = [one.model_copy(update={"values": steep}) if one.name == "AU12" else one for one in all_series()]
+    clip = observed(cues, series=series)
+    assert verdicts("From 2.1 to 5.0 s the mouth corners are pulled far up.", clip) == {CONTRADICTED}
+    assert verdicts("From 2.1 to 5.0 s the mouth corners are pulled far up, most at 3.4 s.", clip) == {SUPPORTED}
+    assert verdicts("From 2.1 to 5.0 s the mouth corners are pulled up.", clip) == {SUPPORTED}
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("No speech is heard after 7 s.", UNVERIFIABLE),
+        ("At 8.0 s nobody speaks.", UNVERIFIABLE),
+        ("After 6.5 s nobody speaks.", UNVERIFIABLE),
+        ("Speech is heard at 8.0 s.", UNVERIFIABLE),
+        ("At 2.4 s nobody speaks.", SUPPORTED),
+        ("Speech is heard at 1.0 s.", SUPPORTED),
+        ("At 3.0 s nobody speaks.", CONTRADICTED),
+        ("There is no sound at 8.0 s.", SUPPORTED),
+        ("There is no sound at 1.0 s.", CONTRADICTED),
+    ],
+)
+def test_where_the_sound_has_ended_nothing_is_known_of_speech(text: str, verdict: Verdict) -> None:
+    gap = Missing(stream="audio", reason="the sound ends at 7.0 s of 10.0 s")
+    assert verdicts(text, CLIP.model_copy(update={"missing": (gap,)})) == {verdict}
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"), [("At 0.1 s nobody speaks.", UNVERIFIABLE), ("At 2.4 s nobody speaks.", SUPPORTED)]
+)
+def test_before_the_sound_begins_nothing_is_known_of_speech(text: str, verdict: Verdict) -> None:
+    gap = Missing(stream="audio", reason="the sound begins at 0.3 s")
+    assert verdicts(text, CLIP.model_copy(update={"missing": (gap,)})) == {verdict}
+
+
+def test_one_movement_at_two_times_of_a_sentence_is_two_claims() -> None:
+    text = "At 3.4 s the mouth corners are pulled up, and at 7.4 s the mouth corners are pulled up."
+    assert [claim.verdict for claim in claims(text)] == [SUPPORTED, CONTRADICTED]
+
+
+def test_a_quotation_agrees_with_the_transcript_as_recognised() -> None:
+    (claim,) = claims('From 0.4 to 2.0 s the words are recognised as "ask not what your country can do for you".')
+    assert claim.verdict is SUPPORTED
+    assert claim.reason.startswith("as recognised: ")
+
+
 def test_a_gap_says_when_it_was() -> None:
     (claim,) = claims("The mouth corners are up at 8.6 s.")
     assert claim.reason == "AU12 was not measured at 8.6 s"

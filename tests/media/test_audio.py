@@ -121,9 +121,9 @@ def test_a_gap_in_the_times_becomes_silence(
 
 
 def test_a_long_gap_and_a_leap(tmp_path: Path, write_sound: Writer) -> None:
-    """Five minutes are a pause, five hours are an error."""
-    path = write_sound(tmp_path / "gap.mkv", tone(1.0), codec="pcm_s16le", starts=(0.0, 301.0))
-    assert len(joined(list(open_sound(path).blocks()))) == 302 * RATE
+    """Fifteen minutes are a pause, five hours are an error."""
+    path = write_sound(tmp_path / "gap.mkv", tone(1.0), codec="pcm_s16le", starts=(0.0, 901.0))
+    assert len(joined(list(open_sound(path).blocks()))) == 902 * RATE
     path = write_sound(tmp_path / "leap.mkv", tone(1.0), codec="pcm_s16le", starts=(0.0, 18_001.0))
     sound, samples = heard(path)
     assert len(samples) == 2 * RATE
@@ -170,6 +170,48 @@ def test_channels_are_averaged(tmp_path: Path, write_sound: Writer, layout: str,
     sound, samples = heard(path)
     assert sound.info.channels == channels
     assert samples[RATE // 4 : -RATE // 4].mean() == pytest.approx(levels.mean(), abs=0.005)
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("pcm_s16le", "wav"), ("aac", "m4a")])
+def test_channels_that_cancel_each_other_are_not_averaged(
+    tmp_path: Path, write_sound: Writer, codec: str, suffix: str
+) -> None:
+    wave = tone(2.0)
+    path = write_sound(tmp_path / f"wide.{suffix}", np.stack([wave, -wave]), codec=codec, layout="stereo")
+    sound, samples = heard(path)
+    assert np.abs(samples[1000:-1000] - wave[1000 : len(samples) - 1000]).max() < 0.02
+    assert sound.info.note == "channels that cancel each other, one of them heard alone for 2.0 s"
+    assert np.array_equal(samples, heard(path)[1])
+
+
+def test_only_where_channels_cancel_each_other_is_one_taken(tmp_path: Path, write_sound: Writer) -> None:
+    wave = tone(3.0)
+    other = np.concatenate([wave[: 5 * RATE], -wave, wave])
+    path = write_sound(
+        tmp_path / "part.wav", np.stack([np.tile(wave, 3)[: len(other)], other]), layout="stereo", codec="pcm_f32le"
+    )
+    sound, samples = heard(path)
+    assert np.abs(samples).reshape(-1, RATE).max(axis=1)[[0, 1, 5, 7, 8]] == pytest.approx(0.3, abs=0.01)
+    assert "cancel" in str(sound.info.note)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [(1.0, 0.0), (0.0, 1.0), (1.0, -0.5), (1.0, 1.0), (0.0, 0.0)], ids=lambda level: f"{level:g}"
+)
+def test_sound_that_does_not_cancel_is_averaged(tmp_path: Path, write_sound: Writer, left: float, right: float) -> None:
+    wave = tone(1.0)
+    path = write_sound(tmp_path / "two.wav", np.stack([left * wave, right * wave]), layout="stereo", codec="pcm_f32le")
+    sound, samples = heard(path)
+    assert np.allclose(samples, (left + right) / 2 * wave, atol=1e-6)
+    assert sound.info.note is None
+
+
+def test_where_sound_begins_ends_and_is_lacking_is_told(tmp_path: Path, write_sound: Writer) -> None:
+    sound = open_sound(write_sound(tmp_path / "gap.mkv", tone(1.0), codec="flac", starts=(0.0, 1.5, 4.0)))
+    assert (sound.first, sound.last, sound.gaps, sound.damaged) == (None, None, (), 0)
+    list(sound.blocks())
+    assert (sound.first, sound.last) == (0, pytest.approx(5.0))
+    assert sound.gaps == (pytest.approx((2.5, 4.0), abs=0.03),)
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,100 @@ def test_a_time_that_does_not_rise_costs_its_frame(tmp_path: Path, picture: Pain
     assert video.info.note == "2 frames without a later time than the one before, left out"
 
 
+LONG = np.tile(TONE, 11)
+"""Twenty-two seconds."""
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("shown", [[0.0], [0.0, 0.04], [15.0], [15 + index / 25 for index in range(30)], [21.0, 21.5]])
+def test_few_or_late_pictures_beside_much_sound_are_found(
+    tmp_path: Path, write_video: Writer, shown: list[float], suffix: str
+) -> None:
+    path = write_video(tmp_path / f"clip.{suffix}", len(shown), times=shown, sound=LONG)
+    video, frames = read(path)
+    assert times(frames) == shown
+    assert (video.info.sample_rate, video.info.channels) == (16_000, 1)
+    assert read_sound(path)[0] == pytest.approx(0, abs=0.1)
+    assert frame_at(path, 99.0).time == shown[-1]
+
+
+def test_the_search_for_late_pictures_does_not_decode_the_sound(
+    tmp_path: Path, write_video: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emollm.media.packets import Decoder
+
+    decoded: list[int] = []
+    frames = Decoder.frames
+    monkeypatch.setattr(Decoder, "frames", lambda self, packet: decoded.append(1) or frames(self, packet))
+    open_video(write_video(tmp_path / "late.mkv", 2, times=[20.0, 20.04], sound=LONG))
+    assert len(decoded) < 10
+
+
+@pytest.mark.parametrize("bframes", ["0", "3"])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_long_pause_costs_no_frame(tmp_path: Path, write_video: Writer, suffix: str, bframes: str) -> None:
+    shown = [index / 25 for index in range(30)] + [900 + index / 25 for index in range(30)]
+    path = write_video(tmp_path / f"pause.{suffix}", 60, times=shown, codec_options={"bf": bframes})
+    video, frames = read(path)
+    assert times(frames) == shown
+    assert video.gaps == (pytest.approx((1.2, 900.0)),)
+    assert video.info.note is None
+
+
+def test_frames_minutes_apart_keep_their_times(tmp_path: Path, write_video: Writer) -> None:
+    shown = [300.0 * index for index in range(30)]
+    video, frames = read(write_video(tmp_path / "slow.mkv", 30, times=shown))
+    assert times(frames) == shown
+    assert video.gaps == ()
+
+
+@pytest.mark.parametrize("bframes", ["0", "3"])
+def test_a_leap_costs_no_frame(tmp_path: Path, write_video: Writer, bframes: str) -> None:
+    """Five hours are an error of the file, not a pause."""
+    shown = [index / 25 for index in range(30)] + [18_000 + index / 25 for index in range(30)]
+    video, frames = read(write_video(tmp_path / "leap.mkv", 60, times=shown, codec_options={"bf": bframes}))
+    assert [round(frame.pixels[24, 32, 0] / 5) - 8 for frame in frames] == [index % 40 for index in range(60)]
+    assert np.diff(times(frames)).max() < 0.7
+    assert video.info.note == "times start anew 1 time, made continuous"
+
+
+def test_pictures_before_time_zero_are_shown_before_those_after_it(tmp_path: Path, write_video: Writer) -> None:
+    """FFmpeg takes some of Matroska's negative times away."""
+    path = write_video(
+        tmp_path / "negative.mkv",
+        39,
+        times=[index / 25 - 1.2 for index in range(39)],
+        codec_options={"bf": "0", "qp": "12"},
+        options={"avoid_negative_ts": "disabled"},
+    )
+    video, frames = read(path)
+    assert np.allclose(times(frames), np.arange(39) / 25, atol=0.002)
+    assert [round(frame.pixels[24, 32, 0] / 5) - 8 for frame in frames] == list(range(39))
+    assert video.info.note == "30 frames without a time, timed by the frame rate"
+
+
+def test_where_pictures_begin_end_and_are_lacking_is_told(tmp_path: Path, write_video: Writer) -> None:
+    shown = [index / 25 for index in range(25)] + [4 + index / 25 for index in range(25)] + [5.9]
+    path = write_video(tmp_path / "clip.mkv", 51, times=[0.5 + time for time in shown], sound=TONE, sound_codec="flac")
+    video = open_video(path)
+    assert (video.first, video.last, video.gaps, video.damaged, video.frames_given) == (None, None, (), 0, 0)
+    list(video.frames())
+    assert (video.first, video.last) == (0.5, pytest.approx(6.44, abs=0.01))
+    assert video.gaps == (pytest.approx((1.5, 4.5), abs=0.01),)
+    assert (video.damaged, video.frames_given) == (0, 51)
+
+
+def test_at_most_twenty_gaps_are_kept_the_longest(tmp_path: Path, write_video: Writer) -> None:
+    pauses = [1.5 + (index * 7 % 30) / 10 for index in range(30)]
+    starts = np.round(np.cumsum([0.0, *(pause + 0.2 for pause in pauses)]), 3)
+    shown = [float(round(start + index / 25, 3)) for start in starts for index in range(6)]
+    video, _ = read(write_video(tmp_path / "gaps.mkv", len(shown), times=shown))
+    assert len(video.gaps) == 20
+    assert list(video.gaps) == sorted(video.gaps)
+    lengths = [end - start for start, end in video.gaps]
+    assert sorted(lengths) == pytest.approx(sorted(pauses)[10:] - np.float64(0.04), abs=0.05)
+
+
 # ---- pixels ---------------------------------------------------------------------------------------------------------
 
 
@@ -290,6 +384,16 @@ def test_a_phone_held_upright_gives_an_upright_picture(tmp_path: Path, write_vid
     assert np.allclose(corners(frames[0].pixels), [CORNERS[index] for index in (2, 0, 3, 1)], atol=4)
 
 
+def test_a_turn_by_no_multiple_of_90_degrees_is_told(tmp_path: Path, write_video: Writer) -> None:
+    for degrees, size, told in ((-45, (64, 48), "45"), (-80, (48, 64), "80"), (20, (64, 48), "-20")):
+        path = write_video(
+            tmp_path / "odd.mp4", 3, prepare=lambda stream, turn=degrees: stream.set_display_rotation(turn)
+        )
+        video, _ = read(path)
+        assert (video.info.width, video.info.height) == size
+        assert f"its metadata turn it by {told} degrees: only multiples of 90 are followed" in str(video.info.note)
+
+
 @pytest.mark.parametrize(
     ("aspect", "size"), [(Fraction(2, 1), (128, 48)), (Fraction(1, 2), (64, 96)), (Fraction(1, 1000), (64, 48))]
 )
@@ -380,6 +484,8 @@ def test_damaged_frames_are_left_out_and_counted(tmp_path: Path, write_video: Wr
     video, frames = read(path)
     assert 15 <= len(frames) < 30
     assert "damaged, left out" in str(video.info.note)
+    assert video.damaged > 0
+    assert video.frames_given == len(frames)
 
 
 def test_not_one_frame_is_an_error(tmp_path: Path, write_video: Writer, picture: Painter) -> None:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from emollm.errors import ConfigError, MediaError
-from emollm.facs import UNITS, Region
+from emollm.facs import BLENDSHAPES, UNITS, Region
 from emollm.media.images import Picture, read_image
 from emollm.perception import observe
 from emollm.perception.backends import Span
 from emollm.perception.mesh_head import pretrained
 from emollm.perception.photo import PhotoPerception, choose_meter, open_photo_perception
 from emollm.perception.settings import PerceptionSettings
-from emollm.types import Clip, Cue, CueKind, MediaInfo, Observation, Scale
+from emollm.types import Clip, Cue, CueKind, MediaInfo, Missing, Observation, Scale
 
 HEAD = PerceptionSettings(action_units="mesh-head")
 
@@ -71,6 +71,31 @@ def test_cues_declare_scale_source_and_both_sides(astronaut_observation: Observa
             assert (cue.left is not None) == UNITS[cue.name].two_sided
             if cue.left is not None:
                 assert cue.value == max(cue.left, cue.right or 0.0)
+
+
+def test_sides_of_a_tilted_face_are_not_told(astronaut_picture: Picture) -> None:
+    height, width = astronaut_picture.pixels.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), -25, 1.0)
+    tilted = values(measure(cv2.warpAffine(astronaut_picture.pixels, turn, (width, height))))
+    assert abs(tilted["roll"].value or 0.0) > 15
+    assert {(cue.left, cue.right) for cue in tilted.values() if cue.kind is CueKind.ACTION_UNIT} == {(None, None)}
+    assert (tilted["AU12"].value or 0.0) > 0.5
+
+
+def test_lids_that_are_lowered_make_absent_brows_no_evidence_and_shut_ones_hide_the_gaze(
+    astronaut_picture: Picture,
+) -> None:
+    perception = open_photo_perception(HEAD)
+    (person,) = perception.people(astronaut_picture.pixels)
+    assert all(cue.reliable for cue in values(measure(astronaut_picture.pixels)).values() if cue.name != "AU05")
+    shapes = person.reading.blendshapes.copy()
+    shapes[[BLENDSHAPES.index("eyeBlinkLeft"), BLENDSHAPES.index("eyeBlinkRight")]] = 0.75
+    closed = person._replace(reading=person.reading._replace(blendshapes=shapes))
+    found = list(perception._measure(closed, "p1", astronaut_picture))
+    unsure = {item.name for item in found if isinstance(item, Cue) and not item.reliable}
+    assert unsure - {"AU05"} == {"AU01", "AU02", "AU04"}
+    gaps = {item.stream: item.reason for item in found if isinstance(item, Missing)}
+    assert gaps == dict.fromkeys(("AU61", "AU62", "AU63", "AU64", "gaze"), "eyes closed")
 
 
 def test_five_people_are_found_apart_and_in_order_of_prominence(group_observation: Observation) -> None:

@@ -1,6 +1,7 @@
 """What the reasoner says of clips: that all of it is supported by what was measured, and that it reads as it should."""
 
 import re
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -383,7 +384,7 @@ def prove(seed: int) -> None:
                 assert any(text in told[start:end] for text in backed), told[start:end]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_all_that_is_said_of_a_clip_is_supported(seed: int) -> None:
     prove(seed)
@@ -396,7 +397,7 @@ def test_all_that_is_said_of_many_more_clips_is_supported(seed: int) -> None:
     prove(seed)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.integers(0, 2**32))
 def test_the_order_of_the_cues_changes_nothing(seed: int) -> None:
     observation = Made(seed).observation()
@@ -447,7 +448,7 @@ def test_events_are_told_in_the_order_of_time_with_onset_apex_and_offset() -> No
 
 def test_what_begins_and_ends_together_is_told_together() -> None:
     told = text(clip(event("AU12", 0.8, 2.1, 3.4, 5.0), event("AU10", 0.6, 2.2, 3.0, 4.9), **SMILE), "observations")
-    assert re.search(r"2\.1 \w+ 5\.0 s .*\(AU12 0\.80\) and .*\(AU10 0\.60\)\.", told)
+    assert re.search(r"2\.1 \w+ 5\.0 s .*\(AU12 0\.80 at most\) and .*\(AU10 0\.60 at most\)\.", told)
 
 
 def test_only_the_strongest_events_are_told() -> None:
@@ -482,7 +483,118 @@ def test_other_moments_are_told_by_what_the_face_does_then() -> None:
     answer = reason(clip(brows, peaks=(APEX, later, empty), **SMILE), BASIC)
     assert answer.rationale is not None
     assert re.search(r"At 8\.2 s, .*brow", answer.rationale.conclusion)
-    assert re.search(r"weaker.* 10\.4 s\.", answer.rationale.conclusion)
+    assert re.search(r"[Oo]ther moment.* 10\.4 s\.", answer.rationale.conclusion)
+    assert "weaker" not in answer.rationale.conclusion
+    assert all(claim.verdict is Verdict.SUPPORTED for claim in answer.claims)
+
+
+def line(unit: str, value: Callable[[float], float | None], duration: float = 12.0) -> Series:
+    """A unit over time, in steps of a tenth."""
+    values = tuple(value(index * STEP + STEP / 2) for index in range(round(duration / STEP)))
+    return Series(
+        kind=CueKind.ACTION_UNIT, name=unit, scale=Scale.INTENSITY, track="p1", step=STEP, values=values, source=METER
+    )
+
+
+def concluded(observation: Observation) -> str:
+    answer = reason(observation, BASIC)
+    assert answer.rationale is not None
+    assert all(claim.verdict is Verdict.SUPPORTED for claim in answer.claims)
+    return answer.rationale.conclusion
+
+
+def test_the_end_of_a_movement_is_told_only_where_it_was_seen() -> None:
+    """A smile that is cut to black has not faded."""
+    smile = event("AU12", 0.8, 2.1, 3.4, 5.0)
+    for seed in range(6):
+        ends = {
+            (first, last): text(
+                clip(smile, **SMILE).model_copy(
+                    update={
+                        "series": (
+                            line("AU12", lambda t, a=first, b=last: None if a < t < 2.1 or 5.0 < t < b else 0.8 * (2.1 < t < 5.0)),
+                        )
+                    }
+                ),
+                "conclusion",
+                seed=seed,
+            )
+            for first in (1.0, 3.0)
+            for last in (5.0, 7.0)
+        }  # fmt: skip
+        assert "face" not in ends[3.0, 5.0].replace("expression of the face", "").replace("the face shows", "")
+        assert "face is lost at 5.0 s" in ends[3.0, 7.0]
+        assert not re.search(r"faded|fades|is over", ends[3.0, 7.0])
+        assert re.search(r"face (comes into view|is seen again) at 2\.1 s", ends[1.0, 5.0])
+        assert not re.search(r"begins|sets in|builds up", ends[1.0, 5.0])
+
+
+def test_a_movement_that_only_ebbs_is_not_said_to_end() -> None:
+    long = event("AU12", 0.8, 1.0, 3.4, 9.0)
+    assert not re.search(r"begins|sets in|builds up|over by|faded|fades", concluded(clip(long, **SMILE)))
+
+
+def test_another_moment_is_weighed_by_what_is_seen_then() -> None:
+    """A clip that changes is not told as one expression throughout."""
+    later = Peak(time=8.2, start=8.0, end=8.5, score=0.4, units=("AU04",))
+
+    def told(anger: float, time: float = 8.2) -> str:
+        angry = {"AU04": anger, "AU07": anger, "AU24": anger}
+
+        def at(unit: str) -> Callable[[float], float]:
+            return lambda t: SMILE.get(unit, 0.02) if t < 4 else angry.get(unit, 0.02)
+
+        series = tuple(line(unit, at(unit)) for unit in sorted(STILL | {*SMILE}))
+        brows = event("AU04", anger, 4.0, time, 9.0)
+        observation = clip(brows, peaks=(APEX, later.model_copy(update={"time": time})), **SMILE)
+        return concluded(observation.model_copy(update={"series": series}))
+
+    assert re.search(r"At .*8\.2 s.*anger", told(0.8))
+    assert re.search(r"At .*8\.2 s.*no expression", told(0.32))
+    assert "anger" not in told(0.8, time=4.5)
+
+
+def test_the_strength_of_a_movement_is_told_of_its_peak_not_of_its_whole_length() -> None:
+    told = text(clip(event("AU10", 1.0, 6.0, 8.0, 9.0), **SMILE), "observations")
+    (sentence,) = re.findall(r"[A-Z][^.]*6\.0[^A-Z]*9\.0.*?\)\.", told)
+    assert not re.search(r"far|high", sentence)
+    assert "most at 8.0 s (AU10 1.00)" in sentence
+
+
+def test_the_gaze_is_told_without_an_amount() -> None:
+    """The angles of a mesh are not calibrated."""
+    turn = cue(
+        "p1.gaze_yaw.1",
+        CueKind.GAZE,
+        Scale.DEGREES,
+        36.0,
+        track="p1",
+        start=6.8,
+        end=7.4,
+        peak=7.1,
+        extent=Extent.EVENT,
+    )
+    still = cue("p1.gaze_pitch", CueKind.GAZE, Scale.DEGREES, -20.0, track="p1", start=3.4, end=3.4)
+    told = text(clip(turn, still, **SMILE), "observations")
+    assert re.search(r"(gaze|eyes) (is|are) turned to the person's left, most at 7\.1 s\.", told)
+    assert "directed down." in told
+    assert "°" not in told
+
+
+def test_what_was_said_is_told_as_recognised() -> None:
+    for seed in range(4):
+        answer = reason(clip(SPEECH, said("I am so glad"), **SMILE), BASIC, ReasonerSettings(seed=seed))
+        assert answer.rationale is not None
+        assert "recognised" in answer.rationale.observations
+        (quoted,) = [claim for claim in answer.claims if "words.1" in claim.cues]
+        assert quoted.verdict is Verdict.SUPPORTED
+        assert quoted.reason.startswith("as recognised")
+
+
+def test_the_length_of_a_pause_is_that_of_the_times_shown() -> None:
+    pause = sound("pause", Scale.SECONDS, 0.62, start=2.04, end=2.66)
+    answer = reason(clip(SPEECH, pause, **SMILE), BASIC)
+    assert re.search(r"2\.0 to 2\.7 s.*\(0\.7 s\)", answer.text)
     assert all(claim.verdict is Verdict.SUPPORTED for claim in answer.claims)
 
 

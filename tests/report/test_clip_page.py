@@ -77,6 +77,30 @@ def test_a_clip_that_is_not_embedded_is_named_and_nothing_may_play(clip: Any) ->
     assert len(page.of("moment")) == 3
 
 
+def test_what_the_page_cannot_know_and_how_sure_the_words_are_is_said(clip: Any) -> None:
+    text = page_of(clip)
+    assert 'What is said <span class="muted">as recognised</span>' in text
+    limits = text.partition("What this cannot know")[2].partition("</section>")[0]
+    assert all(word in limits for word in ("glasses", "mask", "hand before the face"))
+
+
+def test_no_gaze_is_shown_of_closed_eyes(clip: Any) -> None:
+    units = [("AU43", 0.8), ("AU64", 0.9)]
+    cues = tuple(cue for cue in clip.observation.cues if cue.id not in ("p1.AU43", "p1.AU61", "p1.AU64"))
+    model = next(cue for cue in cues if cue.id == "p1.AU12")
+    cues += tuple(
+        model.model_copy(update={"id": f"p1.{code}", "name": code, "value": value, "left": None, "right": None})
+        for code, value in units
+    )
+    seen = clip.observation.model_copy(update={"cues": cues})
+    listed = Elements(render(seen, clip.answer, frames=clip.frames)).of("unit")
+    assert len(listed) == sum(
+        (cue.value or 0) >= 0.1 and cue.kind is CueKind.ACTION_UNIT and cue.extent is Extent.MOMENT
+        for cue in cues
+        if cue.name not in ("AU61", "AU62", "AU63", "AU64")
+    )
+
+
 def test_a_page_of_a_short_clip_is_small(clip: Any) -> None:
     assert len(page_of(clip).encode()) < 4_000_000
 
@@ -313,7 +337,7 @@ def opened(browser: "Browser", clip: Any, tmp_path: Path) -> "Iterator[Page]":
 
 def wait_until(page: "Page", condition: str) -> None:
     """Asks again and again; playwright's own waiting needs ``eval``, which the page's policy forbids."""
-    for _ in range(200):
+    for _ in range(1200):  # a minute
         if page.evaluate(condition):
             return
         page.wait_for_timeout(50)

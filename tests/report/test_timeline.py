@@ -104,11 +104,17 @@ def test_weak_units_give_way_where_others_move() -> None:
     assert [lane.code for lane in view.lanes] == ["AU01", "AU02", "AU12"]
 
 
+def loudness(*values: float) -> Series:
+    return unit_series("energy", list(values)).model_copy(update={"kind": CueKind.PROSODY, "scale": Scale.DECIBELS})
+
+
+def test_where_there_is_no_signal_at_all_there_is_no_lane_of_loudness() -> None:
+    assert timeline(table_of(loudness(-120.0, -120.0)), None, (), {}).lanes == ()  # type: ignore[union-attr]
+    assert timeline(table_of(loudness(-120.0, -70.0)), None, (), {}).lanes != ()  # type: ignore[union-attr]
+
+
 def test_silence_is_drawn_low() -> None:
-    silent = unit_series("energy", [-120.0, -120.0]).model_copy(
-        update={"kind": CueKind.PROSODY, "scale": Scale.DECIBELS}
-    )
-    view = timeline(table_of(silent), None, (), {})
+    view = timeline(table_of(loudness(-90.0, -90.0)), None, (), {})
     assert view is not None
     (lane,) = view.lanes
     floor = lane.top + lane.height

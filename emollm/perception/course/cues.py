@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from emollm.facs import PRESENT
 from emollm.perception.course.samples import Array, Samples
 from emollm.types import Cue, CueKind, Extent, Scale
 
@@ -15,6 +16,10 @@ ANGLES = {
     "gaze_pitch": CueKind.GAZE,
 }
 """What each angle is."""
+BROWS = frozenset({"AU01", "AU02", "AU04"})
+"""Units that are under-reported while the lids are lowered: brows that are plainly drawn then read as if at rest."""
+FRONTAL = 15.0
+"""Degrees of yaw and of roll up to which the two sides of a face can be compared."""
 
 
 def rounded(value: float, digits: int = 3) -> float:
@@ -49,21 +54,25 @@ class Recorder:
             code: FACS code.
             value: On the samples' scale.
             frames: Frames whose confidence the cue has.
-            sides: The same of left and right.
+            sides: The same of left and right; left out where the face is turned or tilted too far to compare them.
             raw: What the backend gave, if the value is not that itself.
             when: Extent, times and the number of the event.
         """
         left, right = (None, None) if sides is None else (rounded(sides[0]), rounded(sides[1]))
+        if left is not None and right is not None:
+            value = max(left, right)
+            if not self._is_frontal(frames):
+                left = right = None
         return self._cue(
             CueKind.ACTION_UNIT,
             code,
             frames,
             scale=self._samples.scale,
-            value=rounded(value) if left is None or right is None else max(left, right),
+            value=rounded(value),
             left=left,
             right=right,
             raw=None if raw is None else rounded(raw),
-            reliable=code not in self._samples.unreliable,
+            reliable=code not in self._samples.unreliable and not (code in BROWS and self._are_lids_lowered(frames)),
             source=self._samples.source,
             **when,
         )
@@ -87,6 +96,20 @@ class Recorder:
             end=rounded(end),
             source=self._samples.source,
         )
+
+    def _is_frontal(self, frames: Array) -> bool:
+        """Whether the sides can be compared; so it is where the angles are not known."""
+        turns = [self._samples.angles[name][frames] for name in ("yaw", "roll") if name in self._samples.angles]
+        known = [turn[np.isfinite(turn)] for turn in turns]
+        return all(abs(float(np.median(turn))) <= FRONTAL for turn in known if len(turn))
+
+    def _are_lids_lowered(self, frames: Array) -> bool:
+        """Whether an eye is closed or half closed, as the own backends read it."""
+        spans, raw = self._samples.spans, self._samples.raw.get("AU43")
+        if spans is None or raw is None or "AU43" not in spans:
+            return False
+        known = raw[frames][np.isfinite(raw[frames])]
+        return bool(len(known)) and spans["AU43"].intensity(float(np.median(known))) >= PRESENT
 
     def _cue(self, kind: CueKind, name: str, frames: Array, *, number: int | None = None, **fields: Any) -> Cue:
         sure = self._samples.confidence[frames]

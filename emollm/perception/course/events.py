@@ -1,5 +1,6 @@
 """Events: units that rise and fall, heads and eyes that turn, blinks."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -16,15 +17,19 @@ from emollm.types import Cue, CueKind, Extent, Missing, Scale
 
 _SHORTEST = 0.12
 """Seconds from which on a rise of a unit is an event."""
-_TURNED = {CueKind.HEAD_POSE: 12.0, CueKind.GAZE: 15.0}
-"""Degrees from which on a head, eyes are turned."""
+_TURNED = {CueKind.HEAD_POSE: 12.0, CueKind.GAZE: 20.0}
+"""Degrees from which on a head, eyes are turned. Degrees of gaze are not calibrated: glances that can hardly be seen read 15."""
+_TOWARDS = {("gaze_yaw", 1): "AU61", ("gaze_yaw", -1): "AU62", ("gaze_pitch", 1): "AU63", ("gaze_pitch", -1): "AU64"}
+"""The unit that says the same as an angle of gaze to one side, measured otherwise."""
+_AGREES = 0.15
+"""Raw value by which that unit stands above its own median during a glance."""
 _TURN = 0.3
 """Seconds from which on a turn is an event."""
 _STEADY = 0.2
 """Seconds of the running median that angles are freed of noise with."""
 _BACK = 2 / 3
 """Share of those degrees below which the turn is over."""
-_BLINK_RATE_SECONDS, _BLINK_RATE_FRAMES = 5.0, 15.0
+_BLINK_RATE_SECONDS, _BLINK_RATE_FRAMES = 5.0, 12.0
 """Seconds of the face and frames a second that a blink rate needs: slower, blinks are lost between two frames."""
 
 
@@ -49,14 +54,18 @@ def events_of(
 def blink_rate(samples: Samples, timeline: Timeline, eyes: Eyes | None) -> Cue | Missing:
     """Blinks a second of the face, or why that cannot be told."""
     if eyes is None:
-        reason = f"eye closure is not measured by {samples.source.backend}"
-    elif eyes.frames.seconds < _BLINK_RATE_SECONDS:
-        reason = f"the eyes are seen for {eyes.frames.seconds:.1f} s, it needs {_BLINK_RATE_SECONDS:g} s"
+        hidden = any(code in samples.raw for code in CLOSURE)
+        reason = "the eyes are never seen" if hidden else f"eye closure is not measured by {samples.source.backend}"
+    elif (seen := eyes.frames.seconds + eyes.frames.step) < _BLINK_RATE_SECONDS - 1e-3:
+        seconds = math.floor(100 * seen + 1e-6) / 100
+        reason = f"the eyes are seen for {seconds:.2f} s, it needs {_BLINK_RATE_SECONDS:g} s"
     elif eyes.frames.step * _BLINK_RATE_FRAMES > 1.01:
         rate = 1 / eyes.frames.step
-        reason = f"measured at {rate:.1f} frames a second, it needs {_BLINK_RATE_FRAMES:g}"
+        reason = (
+            f"measured at {rate:.1f} frames a second, it needs {_BLINK_RATE_FRAMES:g}: some blinks fall between two"
+        )
     else:
-        rate = len(eyes.blinks.rises) / eyes.frames.seconds
+        rate = len(eyes.blinks.rises) / seen
         start, end = timeline.times[[0, -1]].tolist()
         return Recorder(samples).whole("blink_rate", Scale.RATE, rate, start, end)
     return Missing(stream="blink_rate", reason=reason, track=samples.track)
@@ -114,14 +123,14 @@ class _Finder:
 
     def turns(self, name: str, blinking: Array | None) -> Iterator[Cue]:
         """Turns to either side that begin or end in sight; what lasts all the time is how the person is held, not a turn."""
-        degrees = self._samples.angles[name]
-        known = np.isfinite(degrees)
+        measured = self._samples.angles[name]
+        known = np.isfinite(measured)
         if blinking is not None and ANGLES[name] is CueKind.GAZE:
             known = known & ~blinking
         if not known.any():
             return
         frames = self._timeline.subset(known)
-        smooth = frames.median(degrees[known], _STEADY)
+        smooth = frames.median(measured[known], _STEADY)
         least = _TURNED[ANGLES[name]]
         both = [rises(frames, sign * smooth, least, least * _BACK, _TURN) for sign in (1, -1)]
         found = Rises(
@@ -129,11 +138,28 @@ class _Finder:
         )
         found = found.take(np.argsort(found.start, kind="stable"))
         found = found.take(found.cut < 2)
+        if ANGLES[name] is CueKind.GAZE:
+            found = found.take(self._agrees(name, found, smooth, frames))
         found = self._kept(name, found, np.abs(smooth[found.apex]))
         at = np.flatnonzero(known)
         for number, apex in enumerate(found.apex, start=1):
             when = self._when(found, number, frames)
-            yield self._recorder.angle(name, float(smooth[apex]), at[[apex]], **when)
+            degrees = float(smooth[apex])
+            if ANGLES[name] is CueKind.GAZE:  # not calibrated: what lasts is worth more than the extreme
+                degrees = float(np.median(smooth[frames.during([(found.start[number - 1], found.end[number - 1])])]))
+            yield self._recorder.angle(name, degrees, at[[apex]], **when)
+
+    def _agrees(self, name: str, found: Rises, smooth: Array, frames: Timeline) -> Array:
+        """(R,) glances that the unit of the same direction tells of too, where the own backends measure one."""
+        agree = np.ones(len(found), dtype=bool)
+        for number, apex in enumerate(found.apex):
+            raw = self._samples.raw.get(_TOWARDS[name, 1 if smooth[apex] > 0 else -1])
+            if raw is None or self._samples.spans is None or not np.isfinite(raw).any():
+                continue
+            during = raw[self._timeline.during([(found.start[number], found.end[number])])]
+            during = during[np.isfinite(during)]
+            agree[number] = bool(len(during)) and float(np.median(during) - np.nanmedian(raw)) >= _AGREES
+        return agree
 
     def left_out(self) -> Iterator[Missing]:
         """How many weaker events were left out, if any."""

@@ -1,29 +1,33 @@
 """Blinks, winks and closed eyes.
 
 A blink is quick: at 24 frames a second one or two frames show the lids on their way, and none shows them shut, so the
-intensity of a still face misses most blinks. They are found as what rises by 0.15 of the raw closure above its surroundings in both
-eyes and is over within half a second; a rise of 0.5 counts as 1. What lasts longer is an eye closure, on the scale of the
-still face. One eye that does it alone, in a face seen from the front, winks.
+intensity of a still face misses most blinks. They are found as what rises by 0.12 of the raw closure above its surroundings (the
+geometric mean of both eyes) and is over within half a second; a rise of 0.4 counts as 1. What lasts longer is an eye
+closure, on the scale of the still face; lids that follow eyes that look down do not close them. One eye that does it alone,
+in a face seen from the front, winks.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from emollm.facs import LIKELY, PRESENT
-from emollm.perception.course.levels import CLOSURE, SMOOTH, Level, bounds
+from emollm.perception.course.cues import ANGLES, FRONTAL
+from emollm.perception.course.levels import CLOSURE, SMOOTH, Level, bounds, levels
 from emollm.perception.course.rises import Rises, rises
 from emollm.perception.course.samples import Array, Samples
 from emollm.perception.course.timeline import Timeline
-from emollm.types import Scale
+from emollm.types import CueKind, Scale
 
 _BLINK, _WINK = 0.5, 1.0
 """Seconds in which a blink, a wink is over (FACS: AU45 is at most half a second, else AU43)."""
-_FULL = 0.5
-"""Rise of the raw closure that is a full blink. Frames at 24 a second rose by .16 to .31 in blinks that can be seen in the
-video, and by less than .09 otherwise (docs/perception.md)."""
-_FRONTAL = 20.0
-"""Degrees of yaw up to which both eyes are seen well enough to tell a wink."""
+_FULL = 0.4
+"""Rise of the raw closure that is a full blink. The five blinks of a clip rose by .126 to .356 at 12, 24, 30 and 60 frames
+a second, and nothing else in it by .114 (docs/perception.md)."""
+GAZE_UNITS = ("AU61", "AU62", "AU63", "AU64")
+"""Units of where the eyes look: left, right, up, down."""
 _ALONE = 1 / 3
 """Share of a wink that the other eye may join in."""
 
@@ -53,19 +57,22 @@ class Eyes(NamedTuple):
     winks: Closing | None
     blinking: Array
     """(T,) which of all the person's frames lie in a blink or a wink."""
+    shut: Array
+    """(T,) in which frames both eyes are closed: they show no gaze."""
 
 
-def eyes_of(samples: Samples, timeline: Timeline, levels: dict[str, Level]) -> Eyes | None:
+def eyes_of(samples: Samples, timeline: Timeline, units: Mapping[str, Level]) -> Eyes | None:
     """What the lids do; None if nothing measured them."""
-    code = next((code for code in CLOSURE if code in levels), None)
+    code = next((code for code in CLOSURE if code in units), None)
     if code is None:
         return None
-    level = levels[code]
+    level = units[code]
     sides = samples.sides.get(code)
     raw = tuple(side[level.known] for side in sides) if sides else (samples.raw[code][level.known],)
-    both = np.minimum(*raw) if len(raw) == 2 else raw[0]
-    closed = _closed(samples.scale, level, raw)
-    blinks = _blinks(samples.scale, level.frames, both, raw)
+    scaled = [level.scaled(side) * (1 if level.counts is None else level.counts) for side in raw]
+    both = np.minimum(*scaled) if len(scaled) == 2 else scaled[0]
+    closed = _closed(samples.scale, level, raw, scaled)
+    blinks = _blinks(samples.scale, level.frames, raw)
     blinks = _without(blinks, closed.rises)
     winks = _winks(samples, level, raw) if len(raw) == 2 and samples.scale is Scale.INTENSITY else None
     margin = max(timeline.step, SMOOTH) / 2  # what moves with the lids is smoothed over so much
@@ -76,12 +83,29 @@ def eyes_of(samples: Samples, timeline: Timeline, levels: dict[str, Level]) -> E
         for start, end in zip(quick.rises.start, quick.rises.end, strict=True)
     ]
     blinking = timeline.during(spans)
-    return Eyes(level.frames, blinks, closed, winks, blinking)
+    shut = np.zeros(len(timeline.times), dtype=bool)
+    shut[level.known] = both >= bounds(samples.scale).present
+    return Eyes(level.frames, blinks, closed, winks, blinking, shut)
 
 
-def _blinks(scale: Scale, frames: Timeline, both: Array, raw: tuple[Array, ...]) -> Closing:
+def open_eyed(samples: Samples, timeline: Timeline, eyes: Eyes) -> tuple[Samples, dict[str, Level]]:
+    """The samples without gaze where the eyes are shut, and the levels of the units of gaze that are left."""
+    if not eyes.shut.any():
+        return samples, {}
+    raw = {code: np.where(eyes.shut, np.nan, samples.raw[code]) for code in GAZE_UNITS if code in samples.raw}
+    angles = {
+        name: np.where(eyes.shut, np.nan, degrees) if ANGLES[name] is CueKind.GAZE else degrees
+        for name, degrees in samples.angles.items()
+    }
+    seen = replace(samples, raw={**samples.raw, **raw}, angles=angles)
+    return seen, {level.code: level for level in levels(replace(seen, raw=raw), timeline)}
+
+
+def _blinks(scale: Scale, frames: Timeline, raw: tuple[Array, ...]) -> Closing:
     """Rises of less than half a second that begin and end in sight."""
-    risen = frames.short_rises(both, _BLINK)
+    each = [frames.short_rises(side, _BLINK) for side in raw]
+    risen = np.sqrt(each[0] * each[1]) if len(each) == 2 else each[0]
+    both = np.minimum(*raw) if len(raw) == 2 else raw[0]
     if scale is Scale.PROBABILITY:
         found = rises(frames, np.where(both >= LIKELY / 2, risen, 0.0), LIKELY / 2, LIKELY / 4, 0.0)
         found = found.take((found.cut == 0) & (both[found.apex] >= LIKELY) & (found.length <= _BLINK))
@@ -91,16 +115,15 @@ def _blinks(scale: Scale, frames: Timeline, both: Array, raw: tuple[Array, ...])
     found = found.take((found.cut == 0) & (found.length <= _BLINK))
     sides = None
     if len(raw) == 2:
-        left, right = (np.clip(frames.short_rises(side, _BLINK)[found.apex] / _FULL, 0, 1) for side in raw)
+        left, right = (np.clip(side[found.apex] / _FULL, 0, 1) for side in each)
         sides = left, right
     values = np.maximum(*sides) if sides is not None else np.clip(strength[found.apex], 0, 1)
     return Closing("AU45", found, values, sides, np.maximum.reduce([side[found.apex] for side in raw]))
 
 
-def _closed(scale: Scale, level: Level, raw: tuple[Array, ...]) -> Closing:
+def _closed(scale: Scale, level: Level, raw: tuple[Array, ...], scaled: list[Array]) -> Closing:
     """Both eyes closed for longer than a blink."""
     limits = bounds(scale)
-    scaled = [level.scaled(side) for side in raw]
     both = np.minimum(*scaled) if len(scaled) == 2 else scaled[0]
     found = rises(level.frames, both, limits.present, limits.gone, _BLINK)
     at = found.apex
@@ -115,8 +138,9 @@ def _winks(samples: Samples, level: Level, raw: tuple[Array, ...]) -> Closing:
     left, right = (frames.short_rises(side, _WINK) / _FULL for side in raw)
     more, less = np.maximum(left, right), np.minimum(left, right)
     alone = less < _ALONE * more
-    if (yaw := samples.angles.get("yaw")) is not None:
-        alone &= np.abs(np.nan_to_num(yaw[level.known], nan=90.0)) <= _FRONTAL
+    for name in ("yaw", "roll"):
+        if (angle := samples.angles.get(name)) is not None:
+            alone &= np.abs(np.nan_to_num(angle[level.known], nan=90.0)) <= FRONTAL
     found = rises(frames, np.where(alone, more, 0.0), 2 * PRESENT, PRESENT, 0.1)
     found = found.take((found.cut == 0) & (found.length <= _WINK))
     at = found.apex

@@ -27,6 +27,10 @@ _DIP = 0.75
 """Share of the lesser moment's rise that lies between it and a greater one at most. Rise: the score above its lowest."""
 _FURTHER = 1 / 3
 """Share of the greatest rise that a further moment reaches, and of its own at which a moment begins and ends."""
+_REST = 1 / 8
+"""Share of a moment's rise below which the face is at rest: a dip that stays above it does not end the movement."""
+_INSTANT = 0.1
+"""Seconds of rest that end a movement."""
 _EXPRESSIVE = 0.5
 """Weight in speech from which on a unit that is held counts though the person speaks."""
 _CALM = 15
@@ -185,20 +189,46 @@ def _peak(timeline: Timeline, values: Array, at: int, units: tuple[str, ...], he
 
 
 def _bounded(timeline: Timeline, values: Array, main: list[int], peaks: list[Peak]) -> Iterator[Peak]:
-    """The moments with their onset and offset: a third of the rise (T,), or the valley to the next moment."""
+    """The moments with onset and offset: where, coming from rest, the score (T,) reaches a third of theirs, and leaves it.
+
+    Moments that lie within each other's bounds are heights of one movement and have its bounds: those of the greatest. A
+    lesser moment on the slope of a greater one, which ends before it, is bounded by the valley in between.
+    """
+    spans = {at: _span(timeline, values, at) for at in main}
     for at, peak in zip(main, peaks, strict=True):
-        low, high = (int(bound[at]) for bound in timeline.bounds)
-        for other in main:
-            if low <= other < at:
-                low = other + int(values[other : at + 1].argmin())
-            elif at < other <= high:
-                high = at + int(values[at : other + 1].argmin())
-        under = values < _FURTHER * values[at]
-        before, after = np.flatnonzero(under[low:at]), np.flatnonzero(under[at + 1 : high + 1])
-        start = low + before[-1] if len(before) else low
-        end = at + 1 + after[0] if len(after) else high
-        start, end = rounded(timeline.times[start]), rounded(timeline.times[end])
+        greater = main[: main.index(at)]
+        same = [other for other in greater if _within(at, spans[other]) and _within(other, spans[at])]
+        low, high = spans[at]
+        if same:
+            low, high = spans[same[0]]
+        else:
+            for other in greater:
+                if low <= other < at:
+                    low = other + int(values[other : at + 1].argmin())
+                elif at < other <= high:
+                    high = at + int(values[at : other + 1].argmin())
+        spans[at] = low, high
+        start, end = rounded(timeline.times[low]), rounded(timeline.times[high])
         yield peak.model_copy(update={"start": min(start, peak.time), "end": max(end, peak.time)})
+
+
+def _span(timeline: Timeline, values: Array, at: int) -> tuple[int, int]:
+    """Onset and offset of the movement that a moment is part of: it goes on until the score is near rest."""
+    first, last = (int(bound[at]) for bound in timeline.bounds)
+    rest = timeline.runs(values < _REST * values[at])
+    rest = rest.take(timeline.times[rest.last] - timeline.times[rest.first] + timeline.step >= _INSTANT)
+    before, after = (
+        rest.last[(rest.last < at) & (rest.last >= first)],
+        rest.first[(rest.first > at) & (rest.first <= last)],
+    )
+    low = int(before[-1]) if len(before) else first
+    high = int(after[0]) if len(after) else last
+    risen = np.flatnonzero(values[low : high + 1] >= _FURTHER * values[at]) + low
+    return max(int(risen[0]) - 1, low), min(int(risen[-1]) + 1, high)
+
+
+def _within(at: int, span: tuple[int, int]) -> bool:
+    return span[0] <= at <= span[1]
 
 
 def _clearest(samples: Samples, timeline: Timeline, blinking: Array) -> tuple[int, str]:

@@ -66,7 +66,8 @@ def listen(sound: Sound, settings: "VoiceSettings | None" = None) -> Heard:
     Raises:
         MediaError: The sound breaks off in a way its reader does not accept.
         ConfigError: There is no such recogniser.
-        AssetError: The recogniser cannot be had; it is fetched when the first speech is heard.
+        AssetError: A recogniser that the settings name cannot be had; it is fetched when the first speech is heard. The
+            default one is then declared missing.
         ModelError: The recogniser cannot be read.
     """
     from emollm.perception.voice.hearing import Hearing

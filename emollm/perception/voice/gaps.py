@@ -8,6 +8,7 @@ from emollm.perception.voice.activity import Array
 from emollm.perception.voice.phrases import Phrase
 from emollm.perception.voice.prosody import FLOOR, decibels
 from emollm.perception.voice.settings import VoiceSettings
+from emollm.perception.voice.summary import CLIPPED
 from emollm.perception.voice.words import Transcript
 
 MOST = 10
@@ -47,10 +48,22 @@ def missing_usual(phrases: Sequence[Phrase], settings: VoiceSettings) -> str | N
     return f"too few phrases to know what is usual for this voice ({voiced}, needs {settings.usual.phrases})"
 
 
-def missing_words(transcripts: Sequence[Transcript], recogniser: str) -> list[str]:
-    """Why words are missing where there is speech; empty if all are believed."""
-    if recogniser == "none":
-        return ["no recogniser (perception.voice.words is none)"]
+def missing_loudness(clipped: float) -> str | None:
+    """Why loudness is not to be relied on, by the share of samples at full scale; None where it is."""
+    if clipped < CLIPPED:
+        return None
+    return f"the sound is clipped: {100 * clipped:.2g} % of its samples are at full scale"
+
+
+def missing_words(transcripts: Sequence[Transcript], wordless: str | None) -> list[str]:
+    """Why words are missing where there is speech; empty if all are believed.
+
+    Args:
+        transcripts: What was written.
+        wordless: Why nothing was, where there is no recogniser.
+    """
+    if wordless is not None:
+        return [wordless]
     doubted = [part for part in transcripts if part.doubt is not None]
     what = "speech, not intelligible English" if all(part.language == "en" for part in doubted) else "speech, unclear"
     if len(doubted) == len(transcripts) == 1:

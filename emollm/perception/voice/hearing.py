@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from emollm import __version__
+from emollm.errors import AssetError
 from emollm.perception.voice import Heard
 from emollm.perception.voice.activity import CHUNK, RATE, Activity, Array, Cutter, Turn, open_net
 from emollm.perception.voice.cues import departure_cues, speech_cues, usual_cues, word_cues
-from emollm.perception.voice.gaps import missing_usual, missing_voice, missing_words
+from emollm.perception.voice.gaps import missing_loudness, missing_usual, missing_voice, missing_words
 from emollm.perception.voice.phrases import Phrase, phrases
 from emollm.perception.voice.polarity import polarity
 from emollm.perception.voice.polarity import source as lexicon
@@ -60,6 +61,7 @@ class Hearing:
         self._activity = Activity(open_net())
         self._tracker = open_tracker()
         self._recogniser: Recogniser | None = None
+        self._wordless: str | None = None  # why there is no recogniser
         self._cutter = Cutter(settings.speech)
         self._course = Course(0.0)
         self._summary = Summary()
@@ -135,10 +137,27 @@ class Hearing:
         self._summary.add(frames, len(turn.samples))
         self._phrases.extend(phrases(frames))
         self._spans.extend(turn.spans)
-        if self._recogniser is None:
-            self._recogniser = open_recogniser(self._settings.words, self._settings.threads)
+        if self._recogniser is None and self._wordless is None:
+            self._open()
         if self._recogniser is not None:
             self._transcripts.extend(self._recogniser(turn, self._settings.belief))
+
+    def _open(self) -> None:
+        """The recogniser, if there shall be one; one that nobody asked for by name may be missing."""
+        words = self._settings.words
+        try:
+            self._recogniser = open_recogniser(words, self._settings.threads)
+        except AssetError as error:
+            if "words" in self._settings.model_fields_set:
+                raise
+            reason, _, _ = str(error).partition("; run ")  # what follows has folders of this machine
+            self._wordless = (
+                f"the recogniser {words} cannot be had: {reason}; "
+                f"`emollm assets pull {words}` fetches it, perception.voice.words=none leaves words out"
+            )
+        else:
+            if self._recogniser is None:
+                self._wordless = "no recogniser (perception.voice.words is none)"
 
     # ---- what came of it --------------------------------------------------------------------------------------------
 
@@ -169,8 +188,9 @@ class Hearing:
     def _missing(self, duration: float, spoken: bool) -> tuple[Missing, ...]:
         voice = missing_voice(duration, self._course.levels, spoken, self._summary.voiced, self._settings)
         usual = missing_usual(self._phrases, self._settings) if voice is None else None
-        words = missing_words(self._transcripts, self._settings.words) if spoken else [voice]
-        reasons = [("voice", voice), ("usual", usual), *(("words", reason) for reason in words)]
+        loudness = missing_loudness(self._summary.clipped) if voice is None else None
+        words = missing_words(self._transcripts, self._wordless) if spoken else [voice]
+        reasons = [("voice", voice), ("usual", usual), ("loudness", loudness), *(("words", reason) for reason in words)]
         return tuple(Missing(stream=stream, reason=reason) for stream, reason in reasons if reason is not None)
 
     def _versions(self) -> dict[str, str]:

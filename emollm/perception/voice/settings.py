@@ -85,7 +85,10 @@ class VoiceSettings(Settings):
     """Whether sound is listened to at all."""
 
     words: str = "whisper-tiny.en"
-    """Recogniser of words: an asset, a folder with a Whisper model in CTranslate2's form, or ``none``."""
+    """Recogniser of words: an asset, a folder with a Whisper model in CTranslate2's form, or ``none``.
+
+    If it cannot be had, that is an error where it was set; where it was not, words are declared missing.
+    """
     threads: Annotated[int, Field(ge=1)] = 2
     """Threads of the recogniser."""
     speech: SpeechSettings = SpeechSettings()

@@ -68,6 +68,11 @@ class Summary:
         """Seconds of voiced sound."""
         return len(self._semitones) * STEP
 
+    @property
+    def clipped(self) -> float:
+        """Share of the samples of all turns that are at full scale."""
+        return self._clipped[0] / self._clipped[1] if self._clipped[1] else 0.0
+
     def usual(self, least: float) -> Usual | None:
         """The speaker's voice; None with less voiced sound than so many seconds."""
         if self.voiced < least or not self._spoken:
@@ -84,5 +89,5 @@ class Summary:
             speech_rate=self._syllables / (self._spoken * STEP),
             tilt=tilt(self._bands),
             jitter=self._rough[0] / self._rough[1] if self._rough[1] else 0.0,
-            clipped=self._clipped[0] / self._clipped[1] >= CLIPPED,
+            clipped=self.clipped >= CLIPPED,
         )

@@ -1,8 +1,9 @@
 """What is said, word by word, where the recogniser is to be believed.
 
 Whisper writes fluent English whatever it hears: other languages, mumbling, music. What betrays it is how sure it is of its
-words: their mean probability decides, turn by turn, with a floor for that of its tokens (docs/voice.md has the distributions). Nothing is sampled and no turn
-knows of the one before.
+words: their mean probability decides, turn by turn, with a floor for that of its tokens (docs/voice.md has the
+distributions). What it writes a second time it copies, with confidence: only the first time counts. Nothing is sampled and no
+turn knows of the one before.
 """
 
 import re
@@ -17,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emollm import assets, fetch
-from emollm.errors import ConfigError, ModelError, one_line, unknown_name
+from emollm.errors import AssetError, ConfigError, ModelError, one_line, unknown_name
 from emollm.perception.voice.activity import RATE, Turn
+from emollm.perception.voice.filters import steady
 from emollm.perception.voice.settings import BeliefSettings
 from emollm.types import Source, Word
 
@@ -26,6 +28,8 @@ Span = tuple[float, float]
 
 _LONGEST_LOOP, _LOOP, _LONGEST_WORD = 12, 12, 40
 """Words of the longest loop, words that a loop has at least, characters of a word that is none."""
+_COPIED = 3
+"""Words in a row that make a repetition."""
 _FILES = ("model.bin", "config.json", "tokenizer.json")
 """What a recogniser's folder must hold; without the tokenizer the library would fetch one."""
 _TOKENS = (16, 12)
@@ -70,7 +74,7 @@ class Transcript(NamedTuple):
     end: float
     sentences: tuple[Sentence, ...]
     confidence: float
-    """Mean of the words' probabilities; 0 without words."""
+    """Mean of the words' probabilities, repetitions left out; 0 without words."""
     log_probability: float
     """Mean over the tokens."""
     doubt: str | None
@@ -132,14 +136,21 @@ def open_recogniser(words: str, threads: int) -> Recogniser | None:
 
     Raises:
         ConfigError: There is no such asset or folder.
-        AssetError: The asset cannot be had.
+        AssetError: The asset cannot be had. It is fetched once a process: if that failed, it must have come otherwise.
         ModelError: The model cannot be read.
         ImportError: faster-whisper is not installed.
     """
     if words == "none":
         return None
     with _opening:
-        return _open(words, threads)
+        if (reason := _failed.get(words)) is not None and not assets.available(words):
+            raise AssetError(reason)
+        try:
+            return _open(words, threads)
+        except AssetError as error:
+            if assets.offline() is None:  # without the network nothing was waited for
+                _failed[words] = str(error)
+            raise
 
 
 def sentences(segments: Iterable[Sequence[Word]], spans: Sequence[Span]) -> list[Sentence]:
@@ -171,7 +182,7 @@ def repeats_itself(words: Sequence[str]) -> bool:
 
     Four times in a row and twelve words in all: people who say a whole sentence twice do not.
     """
-    plain_words = [re.sub(r"\W", "", word.lower()) for word in words]
+    plain_words = _comparable(words)
     for period in range(1, _LONGEST_LOOP + 1):
         run = 0
         for before, after in zip(plain_words, plain_words[period:], strict=False):
@@ -179,6 +190,26 @@ def repeats_itself(words: Sequence[str]) -> bool:
             if run >= 3 * period and run + period >= _LOOP:
                 return True
     return any(len(word) > _LONGEST_WORD for word in words)
+
+
+def said_first(words: Sequence[str]) -> list[bool]:
+    """Which words are no repetition: not in a run of so many words that were there before in the same order.
+
+    Whisper has before it what it wrote of a turn. What it once guessed it is sure of when it hears the like again.
+    """
+    plain_words = _comparable(words)
+    first = [True] * len(words)
+    known: set[tuple[str, ...]] = set()
+    for index in range(_COPIED, len(words) + 1):
+        if index >= 2 * _COPIED:
+            known.add(tuple(plain_words[index - 2 * _COPIED : index - _COPIED]))
+        if tuple(plain_words[index - _COPIED : index]) in known:
+            first[index - _COPIED : index] = [False] * _COPIED
+    return first
+
+
+def _comparable(words: Sequence[str]) -> list[str]:
+    return [re.sub(r"\W", "", word.lower()) for word in words]
 
 
 def _pause_between(before: Word, after: Word, spans: Sequence[Span]) -> bool:
@@ -198,6 +229,8 @@ def plain(text: str) -> str:
 
 
 _opening = threading.Lock()
+_failed: dict[str, str] = {}
+"""Why recognisers could not be fetched, by name."""
 
 
 @cache
@@ -211,10 +244,12 @@ def _open(words: str, threads: int) -> Recogniser:
                 f"{folder}: has no {name}; give a Whisper model in CTranslate2's form, as faster-whisper has"
             )
     try:
-        model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads, local_files_only=True)
+        model = WhisperModel(
+            str(folder), device="cpu", compute_type="int8", cpu_threads=threads, num_workers=1, local_files_only=True
+        )
     except (RuntimeError, ValueError, OSError) as error:
         raise ModelError(f"{folder}: cannot be opened as a Whisper model: {one_line(str(error))}") from error
-    return Recogniser(model, source)
+    return Recogniser(steady(model), source)
 
 
 def _find(words: str) -> tuple[Path, Source]:
@@ -262,19 +297,23 @@ def _transcript(segments: list[Any], turn: Turn, window: Span, belief: BeliefSet
     """What was written of a window of a turn; the window is in seconds from the start of the turn."""
     groups = [_words(segment.words, turn, window[1]) for segment in segments]
     words = [word for group in groups for word in group]
-    confidence = float(np.mean([word.confidence for word in words])) if words else 0.0
+    first = said_first([word.text for word in words])
+    counted = [word.confidence for word, new in zip(words, first, strict=True) if new]
+    confidence = float(np.mean(counted)) if counted else 0.0
     return Transcript(
         start=turn.start + window[0],
         end=turn.start + window[1],
         sentences=tuple(sentences(groups, turn.spans)),
         confidence=confidence,
         log_probability=float(segments[0].avg_logprob),
-        doubt=_doubt(segments[0], words, confidence, window[1] - window[0], belief),
+        doubt=_doubt(segments[0], words, counted, window[1] - window[0], belief),
         language=language,
     )
 
 
-def _doubt(segment: Any, words: list[Word], confidence: float, duration: float, belief: BeliefSettings) -> str | None:
+def _doubt(
+    segment: Any, words: list[Word], counted: list[float], duration: float, belief: BeliefSettings
+) -> str | None:
     """Why the words of a turn are not believed; compression and log-probability are the same in all its segments."""
     if not words:
         return "no words found"
@@ -282,11 +321,13 @@ def _doubt(segment: Any, words: list[Word], confidence: float, duration: float, 
         return "the recogniser repeats itself"
     if sum(len(word.text) + 1 for word in words) / duration > belief.fastest:
         return "more is written than can be said"
-    needed, log_probability = belief.needed(len(words)), float(segment.avg_logprob)
+    confidence, needed = float(np.mean(counted)), belief.needed(len(counted))
+    log_probability = float(segment.avg_logprob)
     if confidence >= needed and log_probability >= belief.log_probability:
         return None
+    apart = " without repetitions" if len(counted) < len(words) else ""
     return (
-        f"mean word probability {_figure(confidence)}, needs {_figure(needed)}; "
+        f"mean word probability {_figure(confidence)}{apart}, needs {_figure(needed)}; "
         f"mean log-probability {_figure(log_probability)}, needs {_figure(belief.log_probability)}"
     )
 

@@ -64,6 +64,25 @@ def test_units_that_the_backend_under_reports_are_not_reliable(make: Any) -> Non
     assert {cue.id for cue in course.cues if not cue.reliable} == {"p1.AU05", "p1.AU05.1"}
 
 
+@pytest.mark.parametrize(("yaw", "roll", "both"), [(0, 0, True), (14, -14, True), (16, 0, False), (0, -22, False)])
+def test_sides_of_a_face_turned_or_tilted_far_are_not_told(make: Any, yaw: float, roll: float, both: bool) -> None:
+    sides = {"AU12": (make.rise(2, 4, 0.4), make.rise(2, 4, 0.7))}
+    angles = {"yaw": lambda t: 0 * t + yaw, "roll": lambda t: 0 * t + roll}
+    course = make.course(make.samples({}, sides=sides, spans=SPAN, angles=angles))
+    for cue in (make.moment(course, "p1.AU12"), *make.events(course, "AU12")):
+        assert cue.value == pytest.approx(0.75)
+        assert (cue.left is not None, cue.right is not None) == (both, both)
+
+
+def test_what_lies_outside_of_the_picture_is_said_in_order(make: Any) -> None:
+    units = {code: lambda t: t * np.nan for code in ("AU12", "AU04")}
+    course = make.course(make.samples(units, spans=SPAN, angles={"yaw": lambda t: 0 * t}))
+    reason = "this part of the face lies outside of the picture"
+    assert [(gap.stream, gap.reason) for gap in course.missing[:2]] == [("AU04", reason), ("AU12", reason)]
+    small = make.course(make.samples(units, spans=SPAN, angles={"yaw": lambda t: t * np.nan}))
+    assert {gap.reason for gap in small.missing[:2]} == {"the face is too small to be measured"}
+
+
 def test_what_was_not_measured_at_the_apex_is_missing_not_zero(make: Any) -> None:
     hidden = make.samples(
         {"AU12": make.rise(2, 3), "AU04": lambda t: np.where(t > 1.5, np.nan, 0.7), "AU09": lambda t: t * np.nan},

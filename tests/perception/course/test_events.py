@@ -42,8 +42,19 @@ def test_a_probability_counts_from_one_half(make: Any, height: float, count: int
 
 
 def test_intensity_is_what_is_compared_not_the_raw_value(make: Any) -> None:
-    units, spans = {"AU12": make.rise(2, 4, 0.5)}, {"AU12": Span(0.4, 0.9)}
+    units, spans = {"AU12": make.rise(2, 4, 0.31)}, {"AU12": Span(0.4, 0.9)}
     assert make.events(make.course(make.samples(units, spans=spans)), "AU12") == []
+
+
+def test_a_calm_face_moves_from_its_own_calm_not_from_that_of_others(make: Any) -> None:
+    units, spans = {"AU01": make.rise(2, 4, 0.45)}, {"AU01": Span(0.55, 0.95)}
+    (event,) = make.events(make.course(make.samples(units, spans=spans)), "AU01")
+    assert event.value == pytest.approx((0.45 - 0.1) / (0.95 - 0.1), abs=0.02)
+
+
+def test_gaze_and_lids_count_from_everybodys_span(make: Any) -> None:
+    units, spans = {"AU43": make.rise(2, 4, 0.3)}, {"AU43": Span(0.37, 0.74)}
+    assert make.events(make.course(make.samples(units, spans=spans)), "AU43") == []
 
 
 def test_wavering_above_half_of_present_is_one_event(make: Any) -> None:
@@ -129,13 +140,27 @@ def test_turns_to_both_sides_have_their_sign(make: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "degrees", "length", "count"),
-    [("yaw", 11, 1, 0), ("yaw", 13, 1, 1), ("yaw", 30, 0.25, 0), ("gaze_pitch", -14, 1, 0), ("gaze_pitch", -16, 1, 1)],
+    [("yaw", 11, 1, 0), ("yaw", 13, 1, 1), ("yaw", 30, 0.25, 0), ("gaze_pitch", -19, 1, 0), ("gaze_pitch", -21, 1, 1)],
 )
 def test_a_turn_is_far_and_long_enough(make: Any, name: str, degrees: float, length: float, count: int) -> None:
     angles = {name: make.rise(2, 2 + length, degrees, ramp=0.05)}
     if degrees < 0:
         angles = {name: lambda t: -make.rise(2, 2 + length, -degrees, ramp=0.05)(t)}
     assert len(make.events(make.course(make.samples({}, angles=angles)), name)) == count
+
+
+def test_a_glance_is_told_by_what_lasts_not_by_its_extreme(make: Any) -> None:
+    gaze = {"gaze_yaw": lambda t: make.rise(2, 4, 22.0, ramp=0.05)(t) + make.rise(2.2, 2.6, 14.0, ramp=0.05)(t)}
+    (glance,) = make.events(make.course(make.samples({}, angles=gaze)), "gaze_yaw")
+    assert glance.value == pytest.approx(22.0, abs=0.5)
+    assert 2.2 < glance.peak < 2.6
+
+
+@pytest.mark.parametrize(("raw", "count"), [(0.4, 1), (0.1, 0)])
+def test_a_glance_needs_the_unit_of_its_direction(make: Any, raw: float, count: int) -> None:
+    gaze = {"gaze_yaw": make.rise(2, 3, 30.0)}
+    samples = make.samples({"AU61": make.rise(2, 3, raw)}, angles=gaze, spans={"AU61": Span(0.5, 0.9)})
+    assert len(make.events(make.course(samples), "gaze_yaw")) == count
 
 
 def test_a_head_held_aside_all_the_time_does_not_turn(make: Any) -> None:

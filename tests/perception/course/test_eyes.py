@@ -30,12 +30,12 @@ def test_a_blink_that_no_frame_shows_shut_still_counts(make: Any) -> None:
     """On the scale of a still face, 0.25 is an open eye."""
     lids = blinks(make, [2.0], height=0.2)
     (blink,) = make.events(make.course(make.samples({"AU43": lids}, spans=SPAN)), "AU45")
-    assert blink.value == pytest.approx(0.4, abs=0.03)
+    assert blink.value == pytest.approx(0.5, abs=0.03)
     assert blink.raw == pytest.approx(0.25, abs=0.02)
 
 
 def test_eyes_that_close_unequally_blink_and_do_not_wink(make: Any) -> None:
-    lids = {"AU43": (blinks(make, [2.0], height=0.8), blinks(make, [2.0], height=0.4))}
+    lids = {"AU43": (blinks(make, [2.0], height=0.8), blinks(make, [2.0], height=0.32))}
     course = make.course(make.samples({}, sides=lids, spans=SPAN))
     (blink,) = make.events(course, "AU45")
     assert (blink.left, blink.right) == (1.0, pytest.approx(0.8, abs=0.03))
@@ -98,15 +98,15 @@ def test_the_blink_rate_is_blinks_a_second_of_the_face(make: Any) -> None:
     course = make.course(make.samples({"AU43": blinks(make, [1.0, 3.0, 5.0, 9.0])}, seconds=12, unseen=(6.0, 8.0)))
     (rate,) = [cue for cue in course.cues if cue.name == "blink_rate"]
     assert (rate.id, rate.kind, rate.scale, rate.extent) == ("p1.blink_rate", CueKind.MOTION, Scale.RATE, Extent.WHOLE)
-    assert rate.value == pytest.approx(0.4)
+    assert rate.value == pytest.approx(4 / 10.04, abs=0.001)
     assert (rate.start, rate.end) == (0.0, 12.0)
 
 
 @pytest.mark.parametrize(
     ("units", "seconds", "fps", "reason"),
     [
-        (["AU43"], 4.0, 25.0, "the eyes are seen for 4.0 s, it needs 5 s"),
-        (["AU43"], 9.0, 10.0, "measured at 10.0 frames a second, it needs 15"),
+        (["AU43"], 4.94, 50.0, "the eyes are seen for 4.96 s, it needs 5 s"),
+        (["AU43"], 9.0, 10.0, "measured at 10.0 frames a second, it needs 12: some blinks fall between two"),
         (["AU12"], 9.0, 25.0, "eye closure is not measured by made-up"),
     ],
 )
@@ -117,6 +117,80 @@ def test_a_blink_rate_that_cannot_be_told_is_missing(
     course = make.course(samples)
     assert {gap.stream: gap.reason for gap in course.missing}["blink_rate"] == reason
     assert "p1.blink_rate" not in {cue.id for cue in course.cues}
+
+
+def test_five_seconds_of_frames_are_five_seconds(make: Any) -> None:
+    """120 frames at 24 a second: the last one lasts too."""
+    course = make.course(make.samples({"AU43": lambda t: 0 * t}, seconds=119 / 24, fps=24.0))
+    assert "blink_rate" not in {gap.stream for gap in course.missing}
+
+
+def test_eyes_that_are_only_hidden_are_not_said_to_be_unmeasured(make: Any) -> None:
+    course = make.course(make.samples({"AU43": lambda t: t * np.nan, "AU12": lambda t: 0 * t}, spans=SPANS))
+    assert {gap.stream: gap.reason for gap in course.missing}["blink_rate"] == "the eyes are never seen"
+
+
+@pytest.mark.parametrize("fps", [12.0, 24.0, 30.0, 60.0])
+def test_blinks_are_as_many_at_any_frame_rate(make: Any, fps: float) -> None:
+    """Weak ones, unequal on the two sides, one into eyes that stay narrower: as blinks in a real clip are read."""
+
+    def lids(height: float) -> Any:
+        quick = [make.rise(at - 0.12, at + 0.12, height, ramp=0.05) for at in (1.0, 2.5, 4.0, 5.5)]
+        return lambda t: 0.05 + sum(rise(t) for rise in quick) + make.rise(2.5, 3.5, 0.09, ramp=0.02)(t)
+
+    samples = make.samples({}, sides={"AU43": (lids(0.28), lids(0.21))}, spans=SPAN, seconds=7, fps=fps)
+    course = make.course(samples)
+    assert [cue.peak for cue in make.events(course, "AU45")] == pytest.approx([1.0, 2.5, 4.0, 5.5], abs=0.13)
+    (rate,) = [cue for cue in course.cues if cue.name == "blink_rate"]
+    assert rate.value == pytest.approx(4 / 7, abs=0.01)
+
+
+# ---- eyes that look down, eyes that are shut ------------------------------------------------------------------------
+
+SPANS = {code: Span(0.4, 0.8) for code in ("AU43", "AU64", "AU61", "AU12", "AU01", "AU04")}
+
+
+def downcast(make: Any) -> Any:
+    """Eyes that look down, half open, up to 3 s, and then are shut until 6 s."""
+    eyes = {"AU43": (lambda t: np.where(t < 3, 0.62, 0.75) * (t < 6), lambda t: np.where(t < 3, 0.48, 0.65) * (t < 6))}
+    gaze = {"gaze_yaw": lambda t: 0 * t + 5.0, "gaze_pitch": lambda t: 0 * t - 12.0}
+    units = {"AU64": lambda t: np.where(t < 6, 0.75, 0.2), "AU61": lambda t: 0 * t + 0.1}
+    return units, eyes, gaze
+
+
+def test_eyes_that_look_down_are_not_closed(make: Any) -> None:
+    units, eyes, gaze = downcast(make)
+    units["AU12"] = make.rise(1, 2, 0.7)
+    course = make.course(make.samples(units, sides=eyes, angles=gaze, spans=SPANS, seconds=12), [])
+    (closed,) = make.events(course, "AU43")
+    assert (closed.start, closed.end) == pytest.approx((3.0, 6.0), abs=0.1)
+    assert closed.value > 0.6
+    lids = make.moment(course, "p1.AU43")
+    assert 1 < lids.start < 2
+    assert (lids.value, lids.raw) == (pytest.approx(0.0, abs=0.05), pytest.approx(0.62))
+    assert make.moment(course, "p1.gaze_pitch").value == -12.0
+
+
+def test_shut_eyes_show_no_gaze(make: Any) -> None:
+    units, eyes, gaze = downcast(make)
+    units["AU12"] = make.rise(4, 5, 0.7)
+    course = make.course(make.samples(units, sides=eyes, angles=gaze, spans=SPANS, seconds=12), [])
+    assert make.moment(course, "p1.AU43").value > 0.6
+    gaps = {gap.stream: gap.reason for gap in course.missing}
+    assert {gaps[name] for name in ("AU61", "AU64", "gaze")} == {"eyes closed at 4.5 s"}
+    for series in course.series:
+        if series.name in ("AU64", "gaze_yaw", "gaze_pitch"):
+            assert series.at(4.5) is None
+            assert series.at(2.0) is not None
+
+
+@pytest.mark.parametrize(("closure", "reliable"), [(0.3, True), (0.5, True), (0.6, False)])
+def test_absent_brows_are_no_evidence_while_the_lids_are_lowered(make: Any, closure: float, reliable: bool) -> None:
+    units = {"AU01": make.rise(4, 5, 0.7), "AU04": lambda t: 0 * t, "AU12": make.rise(4, 5, 0.7)}
+    lids = {"AU43": (lambda t: 0 * t + closure, lambda t: 0 * t + closure)}
+    course = make.course(make.samples(units, sides=lids, spans=SPANS), [])
+    assert {cue.reliable for cue in course.cues if cue.name in ("AU01", "AU04")} == {reliable}
+    assert make.moment(course, "p1.AU12").reliable
 
 
 def test_nobody_blinks_in_a_still_face_and_that_is_a_rate(make: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emollm.perception.course import CourseSettings
+from emollm.perception.course import CourseSettings, course_of
 from emollm.types import Scale
 
 
@@ -117,7 +117,39 @@ def test_two_moments_have_a_dip_between_them(make: Any) -> None:
     assert len(make.course(hump, []).peaks) == 1
     dip = make.samples({"AU12": lambda t: make.rise(1, 5, 0.8)(t) - make.rise(2.5, 3.5, 0.25)(t)})
     first, second = sorted(make.course(dip, []).peaks, key=lambda peak: peak.time)
-    assert first.end == second.start == pytest.approx(3.0, abs=0.35)
+    assert first.time < 2.7 < 3.3 < second.time
+
+
+@pytest.mark.parametrize("valley", [0.2, 0.35])
+def test_two_heights_of_one_movement_have_its_onset(make: Any, valley: float) -> None:
+    """Whether the valley is over or under a third of the greater one's rise must not matter: the face is not at rest in it."""
+    units = {"AU12": lambda t: make.rise(1, 5, 0.8)(t) - make.rise(2.5, 3.5, 0.8 - valley)(t) + make.rise(4, 5, 0.1)(t)}
+    main, other = make.course(make.samples(units, seconds=12), []).peaks
+    assert main.time > 3.3 > 2.7 > other.time
+    assert (main.start, main.end) == (other.start, other.end) == pytest.approx((1.05, 4.95), abs=0.1)
+
+
+def test_a_lesser_moment_on_the_slope_of_a_greater_one_ends_before_it(make: Any) -> None:
+    units = {"AU12": make.rise(3, 5, 0.9), "AU04": lambda t: make.rise(1, 3, 0.4)(t) - make.rise(2, 2.9, 0.32)(t)}
+    main, lesser = make.course(make.samples(units), []).peaks
+    assert main.start == pytest.approx(3.0, abs=0.15)
+    assert lesser.start == pytest.approx(1.05, abs=0.15)
+    assert lesser.end < 3.0
+
+
+def test_the_mouth_of_somebody_who_does_not_speak_counts_in_full(make: Any) -> None:
+    units = {"AU12": make.rise(1, 2, 0.95), "AU04": make.rise(4, 5, 0.75)}
+    samples = make.samples(units)
+    speech = [(0.5, 2.5)]
+    times = {
+        speaks: course_of(samples, speech, CourseSettings(), step=0.1, speaks=speaks).peaks[0].time
+        for speaks in (None, 0.9, 0.1)
+    }
+    assert times == {
+        None: pytest.approx(4.5, abs=0.4),
+        0.9: pytest.approx(4.5, abs=0.4),
+        0.1: pytest.approx(1.5, abs=0.4),
+    }
 
 
 def test_one_wild_frame_is_no_moment(make: Any) -> None:

@@ -1,18 +1,29 @@
 """listen() on real speech and on what is none."""
 
 import re
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from threadpoolctl import threadpool_limits
 
+from emollm import fetch
+from emollm.errors import AssetError
 from emollm.perception.voice import Heard, listen
 from emollm.perception.voice.activity import RATE, Array
 from emollm.perception.voice.settings import VoiceSettings
+from emollm.perception.voice.words import _open
 from emollm.types import Extent, MediaInfo, Observation
 
 WORDS = [
@@ -44,6 +55,15 @@ QUIET = VoiceSettings(words="none")
 Sound = Callable[..., Any]
 
 
+def turn_away(server: socket.socket, knocks: list[Any]) -> None:
+    """Closes every connection at once."""
+    with suppress(OSError):
+        while True:
+            caller, address = server.accept()
+            knocks.append(address)
+            caller.close()
+
+
 def written(heard: Heard) -> list[str]:
     return ["".join(char for char in word.text.lower() if char.isalpha()) for word in heard.words]
 
@@ -60,6 +80,16 @@ def test_every_word_is_there_at_its_time(heard: Heard) -> None:
     assert times["not"] == pytest.approx(4.0, abs=0.4)
     assert all(before.start <= after.start for before, after in pairwise(heard.words))
     assert heard.missing == ()
+
+
+def test_equal_sound_gives_equal_words_whatever_runs_before_and_beside(speech: Array, sound: Sound) -> None:
+    piece = speech[8 * RATE :]
+    with threadpool_limits(1, "blas"):
+        alone = [listen(sound(piece)) for _ in range(2)]
+    with threadpool_limits(3, "blas"), ThreadPoolExecutor(2) as executor:
+        beside = list(executor.map(lambda _: listen(sound(piece)), range(3)))
+    assert [found == alone[0] for found in (alone[1], *beside)] == [True] * 4
+    assert alone[0].words
 
 
 def test_speech_and_pauses_are_where_they_are(heard: Heard) -> None:
@@ -157,11 +187,20 @@ def test_speech_that_is_no_english_has_no_words(speech: Array, sound: Sound) -> 
     assert found.words == ()
     assert [gap.stream for gap in found.missing] == ["words"]
     assert re.fullmatch(
-        r"speech, not intelligible English \(mean word probability 0\.\d\d, needs 0\.\d\d; "
+        r"speech, not intelligible English \(mean word probability 0\.\d\d( without repetitions)?, needs 0\.\d\d; "
         r"mean log-probability −\d\.\d\d, needs −0\.90\)",
         found.missing[0].reason,
     )
     assert any(cue.name == "f0_median" for cue in found.cues)
+
+
+def test_a_guess_does_not_become_knowledge_by_being_heard_again(speech: Array, sound: Sound) -> None:
+    """Speech played backwards, three times over, is written with more and more confidence each time."""
+    babble = speech[int(5.4 * RATE) : int(7.6 * RATE)][::-1]
+    turn = np.concatenate([np.concatenate([babble, np.zeros(RATE // 2, np.float32)]) for _ in range(3)])
+    found = listen(sound(turn))
+    assert found.words == ()
+    assert "without repetitions" in found.missing[-1].reason
 
 
 def test_words_whose_tokens_are_too_improbable_are_not_believed(speech: Array, sound: Sound) -> None:
@@ -235,6 +274,60 @@ def test_without_a_recogniser_the_voice_is_heard_all_the_same(speech: Array, sou
     assert [gap.stream for gap in found.missing] == ["words"]
     assert "none" in found.missing[0].reason
     assert any(cue.name == "f0_median" for cue in found.cues)
+
+
+def test_clipped_sound_says_that_loudness_is_missing(speech: Array, sound: Sound) -> None:
+    found = listen(sound(np.clip(100 * speech, -1, 1)), QUIET)
+    (gap,) = [gap for gap in found.missing if gap.stream == "loudness"]
+    assert re.fullmatch(r"the sound is clipped: [1-9]\d % of its samples are at full scale", gap.reason)
+    assert not any(cue.reliable for cue in found.cues if cue.name in ("energy", "energy_range", "loudness"))
+    assert not [gap for gap in listen(sound(speech), QUIET).missing if gap.stream == "loudness"]
+
+
+def test_without_the_recognisers_files_the_voice_is_heard_unless_it_was_asked_for_by_name(
+    speech: Array, sound: Sound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path))
+    monkeypatch.setenv("EMOLLM_OFFLINE", "1")
+    _open.cache_clear()
+    found = listen(sound(speech))
+    (gap,) = found.missing
+    assert gap.stream == "words"
+    assert gap.reason == (
+        "the recogniser whisper-tiny.en cannot be had: asset 'whisper-tiny.en' is not in the cache and EMOLLM_OFFLINE "
+        "forbids the network; `emollm assets pull whisper-tiny.en` fetches it, perception.voice.words=none leaves words out"
+    )
+    assert any(cue.name == "f0_median" for cue in found.cues)
+    assert found.words == ()
+    with pytest.raises(AssetError, match="EMOLLM_OFFLINE"):
+        listen(sound(speech), VoiceSettings(words="whisper-tiny.en"))
+
+
+def test_a_recogniser_that_could_not_be_fetched_is_not_fetched_again(
+    speech: Array, sound: Sound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The publisher's door is shut; it counts who knocks."""
+    knocks = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=turn_away, args=(server, knocks), daemon=True).start()
+        row = yaml.safe_load((files("emollm") / "assets.yaml").read_text(encoding="utf-8"))["whisper-tiny.en"]
+        row["sources"] = [{"kind": "https", "url": f"http://127.0.0.1:{server.getsockname()[1]}/"}]
+        (tmp_path / "assets.yaml").write_text(yaml.safe_dump({"whisper-tiny.en": row}))
+        monkeypatch.setenv("EMOLLM_ASSETS", str(tmp_path / "assets.yaml"))
+        monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path))
+        monkeypatch.delenv("EMOLLM_OFFLINE", raising=False)
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        monkeypatch.setattr("emollm.perception.voice.words._failed", {})
+        _open.cache_clear()
+        twice = np.concatenate([speech, np.zeros(3 * RATE, np.float32), speech])
+        first = listen(sound(twice)).missing
+        assert [gap.stream for gap in first] == ["words"]
+        assert "cannot be had: publisher: " in first[0].reason
+        knocked = len(knocks)
+        assert knocked >= 1
+        fetch.forget()
+        assert listen(sound(twice)).missing == first
+        assert len(knocks) == knocked
 
 
 def test_without_the_packages_voice_and_words_are_missing() -> None:

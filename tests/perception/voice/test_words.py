@@ -6,7 +6,7 @@ from emollm.errors import ConfigError, ModelError
 from emollm.perception.voice.polarity import polarity
 from emollm.perception.voice.settings import BeliefSettings
 from emollm.perception.voice.wording import SCALES, describe
-from emollm.perception.voice.words import open_recogniser, plain, repeats_itself, sentences
+from emollm.perception.voice.words import open_recogniser, plain, repeats_itself, said_first, sentences
 from emollm.types import Word
 
 
@@ -46,6 +46,18 @@ def test_loops_of_the_recogniser_are_told_from_people_who_say_a_thing_twice() ->
     assert repeats_itself(["ha" * 30])
     assert not repeats_itself(["no", "no", "no", "no", "I", "said", "no"])
     assert not repeats_itself(["ask", "what", "you", "can", "do", "for", "your", "country"] * 3)
+
+
+def test_what_is_written_again_is_known_from_what_is_written_first() -> None:
+    text = "they're not weak. They're not, weak. This is a myth. That is a myth, too."
+    expected = "they're not weak. This is a myth. That too."
+    words = text.split()
+    assert [word for word, first in zip(words, said_first(words), strict=True) if first] == expected.split()
+
+
+def test_what_is_no_repetition_counts() -> None:
+    for text in ("", "no", "no, no, no, no!", "ask not what your country can do for you"):
+        assert all(said_first(text.split()))
 
 
 def test_long_turns_need_less() -> None:
