@@ -87,14 +87,14 @@ class Sound:
         return self._run.ended_early if self._run else None
 
     @property
-    def first(self) -> float | None:
-        """When the first sample is due, in seconds from the clip's zero; known once all blocks were read."""
-        return self._run.start if self._run else None
+    def first(self) -> float:
+        """When the first sample is due, in seconds from the clip's zero; 0 until all blocks were read."""
+        return self._run.start if self._run else 0.0
 
     @property
-    def last(self) -> float | None:
-        """Where the last sample ends, in seconds from the clip's zero; known once all blocks were read."""
-        return self._run.end if self._run else None
+    def last(self) -> float:
+        """Where the last sample ends, in seconds from the clip's zero; 0 until all blocks were read."""
+        return self._run.end if self._run else 0.0
 
     @property
     def gaps(self) -> tuple[Gap, ...]:

@@ -109,14 +109,14 @@ class Video:
         return self._run.ended_early if self._run else None
 
     @property
-    def first(self) -> float | None:
-        """When the first frame is shown, in seconds from the clip's zero; known once all frames were read."""
-        return self._run.first if self._run else None
+    def first(self) -> float:
+        """When the first frame is shown, in seconds from the clip's zero; 0 until all frames were read."""
+        return self._run.first if self._run else 0.0
 
     @property
-    def last(self) -> float | None:
-        """Where the last frame ends, in seconds from the clip's zero; known once all frames were read."""
-        return self._run.end if self._run else None
+    def last(self) -> float:
+        """Where the last frame ends, in seconds from the clip's zero; 0 until all frames were read."""
+        return self._run.end if self._run else 0.0
 
     @property
     def gaps(self) -> tuple[Gap, ...]:

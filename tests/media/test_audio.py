@@ -208,7 +208,7 @@ def test_sound_that_does_not_cancel_is_averaged(tmp_path: Path, write_sound: Wri
 
 def test_where_sound_begins_ends_and_is_lacking_is_told(tmp_path: Path, write_sound: Writer) -> None:
     sound = open_sound(write_sound(tmp_path / "gap.mkv", tone(1.0), codec="flac", starts=(0.0, 1.5, 4.0)))
-    assert (sound.first, sound.last, sound.gaps, sound.damaged) == (None, None, (), 0)
+    assert (sound.first, sound.last, sound.gaps, sound.damaged) == (0, 0, (), 0)
     list(sound.blocks())
     assert (sound.first, sound.last) == (0, pytest.approx(5.0))
     assert sound.gaps == (pytest.approx((2.5, 4.0), abs=0.03),)

@@ -220,7 +220,7 @@ def test_where_pictures_begin_end_and_are_lacking_is_told(tmp_path: Path, write_
     shown = [index / 25 for index in range(25)] + [4 + index / 25 for index in range(25)] + [5.9]
     path = write_video(tmp_path / "clip.mkv", 51, times=[0.5 + time for time in shown], sound=TONE, sound_codec="flac")
     video = open_video(path)
-    assert (video.first, video.last, video.gaps, video.damaged, video.frames_given) == (None, None, (), 0, 0)
+    assert (video.first, video.last, video.gaps, video.damaged, video.frames_given) == (0, 0, (), 0, 0)
     list(video.frames())
     assert (video.first, video.last) == (0.5, pytest.approx(6.44, abs=0.01))
     assert video.gaps == (pytest.approx((1.5, 4.5), abs=0.01),)
