@@ -296,10 +296,13 @@ def samples_of(person: Person, track: str, watcher: Watcher, bearing: MeshBearin
     beyond = np.concatenate([block.hidden for block in blocks])
     parts = {region: beyond[:, k] for k, region in enumerate(REGIONS)}
     nowhere = np.zeros(len(beyond), bool)
-    mouth = np.concatenate([block.mouth for block in blocks])
+    mouth = np.concatenate([block.mouth for block in blocks], dtype=np.float32)
     mouth[parts[FaceRegion.LOWER]] = np.nan
-    angles = np.concatenate([block.angles for block in blocks])
-    units = np.concatenate([block.units for block in blocks]).T.copy()
+    angles = np.concatenate([block.angles for block in blocks], dtype=np.float32)
+    units = np.empty(
+        (blocks[0].units.shape[1], len(beyond)), np.float32
+    )  # a row a column of the blocks: read as series
+    np.concatenate([block.units.T for block in blocks], axis=1, out=units)
     del blocks
     found: dict[str, dict[str, Array]] = {}
     for (code, side), values in zip(_columns(meter), units, strict=True):

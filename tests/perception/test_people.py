@@ -47,6 +47,29 @@ def test_every_frame_with_a_face_has_a_row(watcher: HeadWatcher, bearing: MeshBe
     assert np.median(samples.raw["AU12"]) > 0.5  # she smiles
 
 
+def test_an_hour_of_frames_has_a_course(watcher: HeadWatcher, bearing: MeshBearing, stage: Stage) -> None:
+    """More frames than half precision can count (65,504): what is kept small must be computed with wide."""
+    from dataclasses import replace
+
+    from emollm.perception.course import CourseSettings, course_of, series_step
+
+    found = watched(watcher, bearing, [stage.frame(t, [(stage.woman, 240, 135)]) for t in stage.times(2.5)])
+    short = samples_of(found.people[0], "p1", watcher, bearing)
+    many = -(-90_000 // len(short.times))
+    long = replace(
+        short,
+        times=np.arange(many * len(short.times)) / 25,
+        raw={code: np.tile(values, many) for code, values in short.raw.items()},
+        sides={code: (np.tile(left, many), np.tile(right, many)) for code, (left, right) in short.sides.items()},
+        angles={name: np.tile(values, many) for name, values in short.angles.items()},
+        mouth=np.tile(short.mouth, many),
+        confidence=np.tile(short.confidence, many),
+    )
+    course = course_of(long, [], CourseSettings(), step=series_step(3600))
+    smile = next(cue for cue in course.cues if cue.id == "p1.AU12")
+    assert smile.value == pytest.approx(0.9, abs=0.2)
+
+
 def test_a_still_face_is_measured_as_in_a_photo(watcher: HeadWatcher, bearing: MeshBearing, stage: Stage) -> None:
     still = stage.frame(0.0, [(stage.woman, 240, 135)])
     found = watched(watcher, bearing, [still])
