@@ -5,12 +5,12 @@ meshes are dropped at once, but for the meshes of short clips, which spare a sec
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ from emollm.perception.mesh import FACE_POINTS, Eyes, Mesh
 from emollm.perception.tracking import Sighting, Tracker, box_of
 from emollm.perception.watching import Watcher
 from emollm.types import Scale
+
+V = TypeVar("V", covariant=True)
 
 _BATCH = 64
 """Looks whose action units are computed together."""
@@ -85,7 +87,7 @@ class _Block(NamedTuple):
     """Measurements of some consecutive rows."""
 
     units: NDArray[np.float16]
-    """(n, U): raw values of the units and their sides, in the order of :func:`_columns`."""
+    """(n, U): raw values of the units, of a two-sided one those of its sides, in the order of :func:`_columns`."""
     angles: NDArray[np.float16]
     """(n, 5): yaw, pitch, roll, gaze_yaw, gaze_pitch in degrees."""
     mouth: NDArray[np.float16]
@@ -268,29 +270,53 @@ def _beside() -> "Iterator[_Submit]":
         raise failed[0]
 
 
-class _Column(NamedTuple):
-    """What one column of a block's units holds."""
-
-    code: str
-    side: str
-
-
-def _columns(meter: FaceMeter) -> list[_Column]:
-    """Every unit that a meter measures precisely enough: its value, then its sides if it has two."""
+def _columns(meter: FaceMeter) -> list[tuple[str, bool]]:
+    """Every unit that a meter measures precisely enough, and whether it is two-sided: it then has a column a side."""
     units = unit_series({name: np.zeros(1) for name in BLENDSHAPES if name in meter.shapes})
-    sides = {code: ("value",) if unit.left is None else ("value", "left", "right") for code, unit in units.items()}
-    return [_Column(code, side) for code in units if code not in meter.imprecise for side in sides[code]]
+    return [(code, unit.left is not None) for code, unit in units.items() if code not in meter.imprecise]
 
 
 def _units(shapes: Array, meter: FaceMeter) -> Array:
-    """(n, U) raw values of the units of blendshapes (n, 52)."""
-    known = {name: shapes[:, k] for k, name in enumerate(BLENDSHAPES) if name in meter.shapes}
-    units = unit_series(known)
-    return np.stack([getattr(units[code], side) for code, side in _columns(meter)], 1)
+    """(n, U) raw values of blendshapes (n, 52): of each unit's sides, or of the unit."""
+    units = unit_series({name: shapes[:, k] for k, name in enumerate(BLENDSHAPES) if name in meter.shapes})
+    columns: list[Array] = []
+    for code, two_sided in _columns(meter):
+        unit = units[code]
+        columns += [unit.left, unit.right] if two_sided else [unit.value]  # type: ignore[list-item]
+    return np.stack(columns, 1)
+
+
+class _Wide(Mapping[str, V]):
+    """Series kept in half precision and given in single: at any time only those that are worked on are wide."""
+
+    def __init__(self, kept: Mapping[str, tuple[Array, ...]], given: Callable[[tuple[Array, ...]], V]) -> None:
+        self._kept, self._given = kept, given
+
+    def __getitem__(self, name: str) -> V:
+        return self._given(tuple(series.astype(np.float32) for series in self._kept[name]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+def _largest(sides: tuple[Array, ...]) -> Array:
+    """The value of a unit: of its larger side."""
+    return np.maximum(*sides) if len(sides) == 2 else sides[0]
+
+
+def _both(sides: tuple[Array, ...]) -> tuple[Array, Array]:
+    return sides[0], sides[1]
+
+
+def _first(series: tuple[Array, ...]) -> Array:
+    return series[0]
 
 
 def samples_of(person: Person, track: str, watcher: Watcher, bearing: MeshBearing) -> Samples:
-    """A person's measurements as arrays for the analysis of their course. The person's own blocks are used up."""
+    """A person's measurements as series for the analysis of their course. The person's own blocks are used up."""
     meter = watcher.meter
     blocks, person.blocks = person.blocks, []
     beyond = np.concatenate([block.hidden for block in blocks])
@@ -298,24 +324,22 @@ def samples_of(person: Person, track: str, watcher: Watcher, bearing: MeshBearin
     nowhere = np.zeros(len(beyond), bool)
     mouth = np.concatenate([block.mouth for block in blocks], dtype=np.float32)
     mouth[parts[FaceRegion.LOWER]] = np.nan
-    angles = np.concatenate([block.angles for block in blocks], dtype=np.float32)
-    units = np.empty(
-        (blocks[0].units.shape[1], len(beyond)), np.float32
-    )  # a row a column of the blocks: read as series
-    np.concatenate([block.units.T for block in blocks], axis=1, out=units)
+    angles = np.concatenate([block.angles for block in blocks]).T.copy()
+    rows = iter(np.concatenate([block.units.T for block in blocks], axis=1))
     del blocks
-    found: dict[str, dict[str, Array]] = {}
-    for (code, side), values in zip(_columns(meter), units, strict=True):
-        values[parts.get(UNITS[code].region, nowhere)] = np.nan
-        found.setdefault(code, {})[side] = values
+    units: dict[str, tuple[Array, ...]] = {}
+    for code, two_sided in _columns(meter):
+        units[code] = tuple(next(rows) for _ in range(1 + two_sided))
+        for series in units[code]:
+            series[parts.get(UNITS[code].region, nowhere)] = np.nan
     return Samples(
         track=track,
         times=np.array(person.times),
-        raw={code: sides["value"] for code, sides in found.items()},
+        raw=_Wide(units, _largest),
         scale=Scale.INTENSITY,
         spans=meter.spans,
-        sides={code: (sides["left"], sides["right"]) for code, sides in found.items() if "left" in sides},
-        angles={name: angles[:, k] for k, name in enumerate(ANGLES)},
+        sides=_Wide({code: sides for code, sides in units.items() if len(sides) == 2}, _both),
+        angles=_Wide({name: (angles[k],) for k, name in enumerate(ANGLES)}, _first),
         mouth=mouth,
         confidence=np.array(person.confidence),
         source=meter.source,

@@ -7,6 +7,7 @@ closure, on the scale of the still face; lids that follow eyes that look down do
 in a face seen from the front, winks.
 """
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -97,7 +98,8 @@ def open_eyed(samples: Samples, timeline: Timeline, eyes: Eyes) -> tuple[Samples
         name: np.where(eyes.shut, np.nan, degrees) if ANGLES[name] is CueKind.GAZE else degrees
         for name, degrees in samples.angles.items()
     }
-    seen = replace(samples, raw={**samples.raw, **raw}, angles=angles)
+    kept: Mapping[str, Array] = ChainMap(raw, samples.raw)  # type: ignore[arg-type]  # the second is only read
+    seen = replace(samples, raw=kept, angles=angles)
     return seen, {level.code: level for level in levels(replace(seen, raw=raw), timeline)}
 
 
