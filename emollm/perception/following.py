@@ -1,8 +1,9 @@
 """The people of a video over time: followed, measured, and each person's course made of it."""
 
+import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -32,6 +33,8 @@ Progress = Callable[[float, float | None], None]
 
 _SPEAKER = 0.5
 """Share of the speech that one person's mouth has to move with, and nobody else's, to be taken for the speaker."""
+_LONG = 5000
+"""Frames from which on memory that is free again is returned to the system."""
 _PATIENCE = 0.3
 """Seconds between two words of progress while only the voice is still listened to."""
 
@@ -100,6 +103,8 @@ def see(
         frames = _told(video, progress)
         watched = watch(frames, tracker, gallery, settings.video.shortest, settings.faces.max_faces)
         voice = _waited(heard, progress, watched.end, video.info.duration)
+        if watched.frames > _LONG:
+            _give_back()
         speech = None if voice is None or isinstance(voice, MediaError) else voice.speech
         return _reviewed(video, settings, kit, watched, speech)
 
@@ -137,6 +142,12 @@ def _reviewed(video: Video, settings: PerceptionSettings, kit: _Kit, watched: Wa
     }
     unmeasured = tuple(never_measured(meter))
     return Seen(watched, tuple(tracks), courses, _speaker(shares), unmeasured, versions, embeddings, gaps)
+
+
+def _give_back() -> None:
+    """Returns to the system what decoding and looking have left free, before the series are worked on; only glibc can."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _waited(

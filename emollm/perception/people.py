@@ -32,6 +32,8 @@ V = TypeVar("V", covariant=True)
 
 _BATCH = 64
 """Looks whose action units are computed together."""
+_CHUNK = 4096
+"""Rows that are kept in one piece."""
 _GROUP = 8
 """Frames handed to the other thread at a time: waking it for each costs a tenth of a look."""
 _AHEAD = 2
@@ -76,6 +78,9 @@ class Person:
     weight: float = 0.0
     """Sum over frames of area, nearness to the centre and confidence."""
     blocks: list["_Block"] = field(default_factory=list)
+    """Of ``_CHUNK`` rows each, the last one filled in part."""
+    stored: int = 0
+    """Rows in the blocks."""
     meshes: list[NDArray[np.int16]] = field(default_factory=list)
     """(478, 2) each, in tenths of a pixel of the file; empty when there were too many."""
 
@@ -188,9 +193,8 @@ class Gallery:
         angles[small] = np.nan
         half = np.float16
         mouth = (lips / np.maximum(face, 1e-3)).astype(half)
-        person.blocks.append(
-            _Block(_units(shapes, self._watcher.meter).astype(half), angles.astype(half), mouth, parts)
-        )
+        block = _Block(_units(shapes, self._watcher.meter).astype(half), angles.astype(half), mouth, parts)
+        _store(person, block)
 
     def _keep_mesh(self, person: Person, mesh: Mesh, scale: float) -> None:
         if self._meshes > _MESHES:
@@ -270,6 +274,22 @@ def _beside() -> "Iterator[_Submit]":
         raise failed[0]
 
 
+def _store(person: Person, block: _Block) -> None:
+    """Adds the rows of a block to the person's, in pieces of :data:`_CHUNK` rows that are made whole.
+
+    Small arrays that stay, between large ones that go, would leave an hour's memory full of holes.
+    """
+    start, many = person.stored % _CHUNK, len(block.mouth)
+    if start == 0:
+        person.blocks.append(_Block(*(np.empty((_CHUNK, *part.shape[1:]), part.dtype) for part in block)))
+    room = min(_CHUNK - start, many)
+    for kept, part in zip(person.blocks[-1], block, strict=True):
+        kept[start : start + room] = part[:room]
+    person.stored += room
+    if room < many:
+        _store(person, _Block(*(part[room:] for part in block)))
+
+
 def _columns(meter: FaceMeter) -> list[tuple[str, bool]]:
     """Every unit that a meter measures precisely enough, and whether it is two-sided: it then has a column a side."""
     units = unit_series({name: np.zeros(1) for name in BLENDSHAPES if name in meter.shapes})
@@ -319,6 +339,7 @@ def samples_of(person: Person, track: str, watcher: Watcher, bearing: MeshBearin
     """A person's measurements as series for the analysis of their course. The person's own blocks are used up."""
     meter = watcher.meter
     blocks, person.blocks = person.blocks, []
+    blocks[-1] = _Block(*(part[: person.stored - _CHUNK * (len(blocks) - 1)] for part in blocks[-1]))
     beyond = np.concatenate([block.hidden for block in blocks])
     parts = {region: beyond[:, k] for k, region in enumerate(REGIONS)}
     nowhere = np.zeros(len(beyond), bool)

@@ -145,6 +145,20 @@ def test_a_long_clip_keeps_no_meshes(
     assert watched(watcher, bearing, stills).people[0].meshes == []
 
 
+def test_rows_are_the_same_whatever_the_size_of_the_pieces(
+    watcher: HeadWatcher, bearing: MeshBearing, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stills = [stage.frame(t, [(stage.woman, 200 + 40 * t, 135)]) for t in stage.times(3)]
+    whole = samples_of(watched(watcher, bearing, stills).people[0], "p1", watcher, bearing)
+    monkeypatch.setattr(people, "_CHUNK", 7)
+    pieces = samples_of(watched(watcher, bearing, stills).people[0], "p1", watcher, bearing)
+    assert len(pieces.times) == 75
+    for code in whole.raw:
+        assert np.array_equal(pieces.raw[code], whole.raw[code], equal_nan=True), code
+    for name in whole.angles:
+        assert np.array_equal(pieces.angles[name], whole.angles[name], equal_nan=True), name
+
+
 def test_units_over_time_are_those_of_each_frame() -> None:
     shapes = np.random.default_rng(0).random((20, 52))
     series = unit_series({name: shapes[:, k] for k, name in enumerate(BLENDSHAPES)})
