@@ -281,13 +281,13 @@ def _store(person: Person, block: _Block) -> None:
     """
     start, many = person.stored % _CHUNK, len(block.mouth)
     if start == 0:
-        person.blocks.append(_Block(*(np.empty((_CHUNK, *part.shape[1:]), part.dtype) for part in block)))
+        person.blocks.append(_Block._make(np.empty((_CHUNK, *part.shape[1:]), part.dtype) for part in block))
     room = min(_CHUNK - start, many)
     for kept, part in zip(person.blocks[-1], block, strict=True):
         kept[start : start + room] = part[:room]
     person.stored += room
     if room < many:
-        _store(person, _Block(*(part[room:] for part in block)))
+        _store(person, _Block._make(part[room:] for part in block))
 
 
 def _columns(meter: FaceMeter) -> list[tuple[str, bool]]:
@@ -339,7 +339,7 @@ def samples_of(person: Person, track: str, watcher: Watcher, bearing: MeshBearin
     """A person's measurements as series for the analysis of their course. The person's own blocks are used up."""
     meter = watcher.meter
     blocks, person.blocks = person.blocks, []
-    blocks[-1] = _Block(*(part[: person.stored - _CHUNK * (len(blocks) - 1)] for part in blocks[-1]))
+    blocks[-1] = _Block._make(part[: person.stored - _CHUNK * (len(blocks) - 1)] for part in blocks[-1])
     beyond = np.concatenate([block.hidden for block in blocks])
     parts = {region: beyond[:, k] for k, region in enumerate(REGIONS)}
     nowhere = np.zeros(len(beyond), bool)
