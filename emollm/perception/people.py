@@ -137,7 +137,7 @@ class Gallery:
         self.people: dict[int, Person] = {}
         self._eyes: dict[int, Eyes] = {}
         self._before: dict[int, tuple[Mesh, Mesh]] = {}
-        """The last look at each person, and what it was completed to."""
+        """The look at each person in the frame before, and what it was completed to."""
         self._waiting: dict[int, list[tuple[Mesh, int, int]]] = {}
         self._meshes = 0
 
@@ -148,13 +148,14 @@ class Gallery:
 
     def add(self, time: float, picture: Image, scale: float, seen: list[Sighting]) -> None:
         """Measures the people of one frame."""
+        before, self._before = self._before, {}
         for sighting in seen:
             person = self.people.setdefault(sighting.person, Person(sighting.person))
-            look, mesh = self._before.get(sighting.person, (None, None))
+            look, mesh = before.get(sighting.person, (None, None))
             if mesh is None or look is not sighting.look:  # else the face is as it was in the frame before
                 eyes = self._eyes.setdefault(sighting.person, Eyes())
                 mesh = self._watcher.detail(picture, sighting.look, eyes)
-                self._before[sighting.person] = (sighting.look, mesh)
+            self._before[sighting.person] = (sighting.look, mesh)
             box = box_of(mesh) / scale
             person.times.append(time)
             person.confidence.append(mesh.presence)
@@ -243,7 +244,7 @@ def watch(frames: Iterable[Timed], tracker: Tracker, gallery: Gallery, shortest:
 
 
 class _Submit(Protocol):
-    def __call__(self, work: object, /, *args: object) -> None: ...
+    def __call__(self, work: Callable[..., None], /, *args: object) -> None: ...
 
 
 @contextmanager
@@ -259,11 +260,11 @@ def _beside() -> "Iterator[_Submit]":
 
     with ThreadPoolExecutor(1, thread_name_prefix="details") as pool:
 
-        def submit(work: object, /, *args: object) -> None:
+        def submit(work: Callable[..., None], /, *args: object) -> None:
             if failed:
                 raise failed[0]
             room.acquire()
-            pool.submit(work, *args).add_done_callback(done)  # type: ignore[arg-type]
+            pool.submit(work, *args).add_done_callback(done)
 
         try:
             yield submit

@@ -136,7 +136,7 @@ class Tracker:
             self.cuts += 1
             for person in self._active:
                 person.placed = False
-            self._lost += self._active
+                self._lose(person)
             self._active = []
             self._next_search = time
         self._follow(time, pixels)
@@ -156,12 +156,17 @@ class Tracker:
             look = self._watcher.look(pixels, region_of_points(person.look.points))
             doubled = any(same_face(box_of(look), other.box) for other in still)
             if look.presence < self._presence or doubled:
-                self._lost.append(person)
+                self._lose(person)
                 self._next_search = min(self._next_search, time)
             else:
                 person.look, person.seen, person.view = look, time, view_of(pixels, look.region)
                 still.append(person)
         self._active = still
+
+    def _lose(self, person: _Person) -> None:
+        """Remembers somebody without the picture of the last look: in hours of cuts there may be thousands."""
+        person.look = person.look._replace(seen=None, features=None)
+        self._lost.append(person)
 
     def _holds(self, person: _Person, pixels: Image) -> bool:
         """Whether a face is as it was in the frame before: it is then not looked at, at most once in a row."""

@@ -124,3 +124,12 @@ def test_likeness_tells_people_apart(tracker: Track, stage: Stage) -> None:
 
     assert seen(stage.woman, 150) @ seen(stage.woman, 300) > 0.95
     assert seen(stage.woman, 150) @ seen(stage.man, 150) < 0.5
+
+
+def test_who_is_lost_is_remembered_without_a_picture(tracker: Track, stage: Stage) -> None:
+    follow = tracker()
+    for still in (stage.frame(t, [(stage.woman, 240, 135)] if t < 0.5 else []) for t in stage.times(1)):
+        follow(still.time, still.picture)
+    (lost,) = follow._lost
+    assert lost.look.seen is None
+    assert lost.look.features is None
