@@ -21,6 +21,8 @@ from emollm import __version__
 COMMANDS = {
     "observe": "Measure faces, voices and words, without an answer.",
     "explain": "Say which emotion, how strongly, and why.",
+    "embed": "Write face embeddings as Parquet.",
+    "eval": "Measure models on labelled data.",
     "assets": "Fetch, list and check models and media.",
     "env": "Show versions, the machine and what is installed.",
 }

@@ -1,0 +1,151 @@
+"""Trained face nets as folders: ``config.json`` and ``model.safetensors``, with a card (``README.md``) where they are shipped."""
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+from emollm import fetch
+from emollm.config import Settings
+from emollm.encoders.net import FaceNet, FaceNetConfig
+from emollm.errors import ModelError, unknown_name
+from emollm.files import replacing
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+_LINES = 4
+"""Differences between a checkpoint and its net that an error names."""
+
+
+class TrainedConfig(Settings):
+    """``config.json``: all that is needed to use the weights beside it."""
+
+    net: FaceNetConfig
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """By which the expression logits are divided before the softmax (Guo et al. 2017), fitted on validation data."""
+    mirrored: bool = True
+    """Whether an answer is the mean of the answers to the face and to its mirror image."""
+    label_set: str | None = None
+    """Name of the label set whose words the classes are."""
+    aligner: str = "mesh@1"
+    """How crops are cut; a change of the aligner makes weights stale."""
+
+
+class Trained(NamedTuple):
+    """A net that can be used."""
+
+    name: str
+    version: str
+    """First 12 digits of the weights' SHA-256."""
+    net: FaceNet
+    """In evaluation mode."""
+    config: TrainedConfig
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the face nets that come with the package."""
+    folder = resources.files("emollm") / "pretrained"
+    return (
+        tuple(sorted(item.name for item in folder.iterdir() if item.is_dir() and item.joinpath(CONFIG).is_file()))
+        if folder.is_dir()
+        else ()
+    )
+
+
+def load(name: str | Path) -> Trained:
+    """The net of a name that is shipped, or of a folder that :func:`save` wrote.
+
+    Raises:
+        ModelError: There is no such net, it cannot be read, or the weights are of another architecture than the configuration.
+    """
+    folder = find(name)
+    try:
+        config = TrainedConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{folder / CONFIG}: cannot be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{folder / CONFIG}: not the configuration of a face net: {place}: {first['msg']}") from error
+    net = config.net.build()
+    fill(net, folder / WEIGHTS)
+    version = fetch.sha256(folder / WEIGHTS)[:12]
+    return Trained(folder.name, version, net.eval().requires_grad_(False), config)
+
+
+def find(name: str | Path) -> Path:
+    """Folder of a net that is shipped or lies on this machine.
+
+    Raises:
+        ModelError: There is none of that name.
+    """
+    place = Path(str(resources.files("emollm") / "pretrained")) / str(name)
+    for folder in (Path(name).expanduser(), place):
+        if (folder / CONFIG).is_file():
+            return folder
+    known = shipped()
+    if Path(name).is_dir():
+        raise ModelError(f"{name}: this folder has no {CONFIG}; give a folder that training wrote")
+    raise ModelError(unknown_name("face net", str(name), known) + "; a folder that training wrote can be given too")
+
+
+def fill(net: FaceNet, file: Path) -> None:
+    """Loads weights into a net.
+
+    Raises:
+        ModelError: No readable safetensors, or weights of another architecture.
+    """
+    try:
+        with safe_open(file, framework="pt") as opened:
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{file}: cannot be read as safetensors: {error}") from error
+    own = net.state_dict()
+    wrong = [f"{name} is not there" for name in own if name not in tensors]
+    wrong += [f"{name} is not of this net" for name in tensors if name not in own]
+    wrong += [
+        f"{name} is {tuple(tensors[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own
+        if name in tensors and tensors[name].shape != own[name].shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - _LINES} more" if len(wrong) > _LINES else ""
+        raise ModelError(f"{file}: weights of another architecture: {'; '.join(wrong[:_LINES])}{more}")
+    net.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in tensors.items()})
+
+
+def save(folder: Path, net: FaceNet, config: TrainedConfig, metadata: Mapping[str, str], *, half: bool = False) -> None:
+    """Writes ``model.safetensors`` and then ``config.json``, each whole or not at all.
+
+    Args:
+        folder: Made if need be.
+        net: The net.
+        config: How it is used; ``config.net`` is its architecture.
+        metadata: Recipe, versions, data fingerprint: goes into the safetensors header.
+        half: Whether matrices are kept in half precision.
+    """
+    tensors = {
+        name: (value.half() if half and value.ndim > 1 else value).contiguous()
+        for name, value in net.state_dict().items()
+    }
+    with replacing(folder / WEIGHTS) as file:
+        file.write(to_bytes(tensors, dict(metadata)))
+    with replacing(folder / CONFIG, "w") as file:
+        file.write(json.dumps(config.model_dump(mode="json"), indent=1) + "\n")
+
+
+def metadata(name: str | Path) -> dict[str, str]:
+    """What was written beside the weights of a net: recipe, versions, data."""
+    with safe_open(find(name) / WEIGHTS, framework="pt") as opened:
+        return dict(opened.metadata() or {})
+
+
+def probabilities(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    """(B, C) calibrated probabilities of expression logits (B, C)."""
+    return torch.softmax(logits.float() / temperature, -1)

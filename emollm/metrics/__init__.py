@@ -1,0 +1,1 @@
+"""Scores to numbers, with floors and intervals: training and evaluation share them."""
