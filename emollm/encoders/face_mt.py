@@ -14,7 +14,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from emollm.config import Settings
-from emollm.encoders.base import Features, grey, tokens_of
+from emollm.encoders.base import Features, check_pictures, grey, tokens_of
+from emollm.encoders.squeeze import SqueezeExcitation
 
 
 class FaceMtConfig(Settings):
@@ -46,6 +47,7 @@ class FaceMt(nn.Module):
         if len(config.depths) != len(config.widths):
             raise ValueError(f"{len(config.widths)} widths but {len(config.depths)} depths; give one depth a stage")
         self.size, self.width = config.size, config.widths[-1]
+        self.token_width = self.width
         self.stem = convolution(1, config.stem)
         stages, before, blocks = OrderedDict[str, nn.Module](), config.stem, 0
         total = max(sum(config.depths), 1)
@@ -65,6 +67,7 @@ class FaceMt(nn.Module):
 
     def forward(self, pixels: Tensor) -> Features:
         """Features of faces (B, 3, size, size) in [0, 1]; colour is not looked at."""
+        check_pictures(pixels, self.size)
         maps = self.stem(grey(pixels) * 2 - 1)  # (B, stem, H, W)
         maps = self.stages(maps)  # (B, D, H / 8, W / 8)
         return Features(tokens_of(maps), maps.mean((2, 3)))
@@ -93,27 +96,6 @@ class Block(nn.Module):
             kept = torch.rand(len(maps), 1, 1, 1, device=maps.device) >= self.drop
             change = change * (kept / (1 - self.drop)).to(change.dtype)
         return torch.relu(maps + change)
-
-
-class SqueezeExcitation(nn.Module):
-    """Weighs channels by a gate that sees their means (Hu et al. 2018).
-
-    Args:
-        width: Channels.
-        reduction: By how much the gate's inner layer is narrower.
-    """
-
-    def __init__(self, width: int, reduction: int) -> None:
-        super().__init__()
-        inner = max(width // reduction, 4)
-        self.gate = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, inner, 1), nn.ReLU(), nn.Conv2d(inner, width, 1), nn.Sigmoid()
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(B, D, H, W) to the same shape."""
-        weighed: Tensor = maps * self.gate(maps)
-        return weighed
 
 
 def convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:

@@ -3,12 +3,12 @@
 from typing import Annotated, Any, NamedTuple
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from emollm.config import Settings
-from emollm.encoders.base import ENCODERS, Encoder
+from emollm.encoders.base import ENCODERS, STARTS, Encoder
 from emollm.errors import ConfigError
 
 
@@ -40,12 +40,25 @@ class FaceNetConfig(Settings):
         """
         return FaceNet(self)
 
+    def architecture(self) -> "FaceNetConfig":
+        """The same net without what its training started from: whoever loads its weights needs no others."""
+        return self.model_copy(
+            update={"backbone": {key: self.backbone[key] for key in self.backbone if key not in STARTS}}
+        )
+
+    @field_validator("labels", "units")
+    @classmethod
+    def _are_distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{twice!r} stands twice")
+        return names
+
 
 class Outputs(NamedTuple):
     """What a net says of faces; a head that it does not have gives None."""
 
     tokens: Tensor
-    """(B, N, D) of the encoder."""
+    """(B, N, D') of the encoder."""
     pooled: Tensor
     """(B, D) of the encoder."""
     expression: Tensor
@@ -88,7 +101,7 @@ class FaceNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Outputs:
         """All that the heads say of faces (B, 3, size, size) in [0, 1]."""
-        tokens, pooled = self.body(pixels)  # (B, N, D), (B, D)
+        tokens, pooled = self.body(pixels)  # (B, N, D'), (B, D)
         seen = self.dropout(pooled)
         return Outputs(
             tokens=tokens,

@@ -30,6 +30,8 @@ class Predictions(NamedTuple):
     """(n, E) of length 1."""
     affect: NDArray[np.float32] | None
     """(n, 2) valence and arousal."""
+    pooled: NDArray[np.float32]
+    """(n, D) of the encoder."""
 
 
 def predict(trained: Trained, crops: Crops, *, device: str = "cpu") -> Predictions:
@@ -41,14 +43,16 @@ def predict(trained: Trained, crops: Crops, *, device: str = "cpu") -> Predictio
         device: Where the net is.
     """
     parts = list(_answers(trained.net, crops, trained.config.mirrored, device))
-    logits = torch.cat([part[0] for part in parts])
-    more = [
-        None if parts[0][k] is None else torch.cat([part[k] for part in parts]).numpy()  # type: ignore[arg-type]
-        for k in (1, 2, 3)
-    ]
-    return Predictions(
-        logits.numpy(), probabilities(logits, trained.config.temperature).numpy(), more[0], more[1], more[2]
-    )
+    logits, pooled = torch.cat([part[0] for part in parts]), torch.cat([part[4] for part in parts])
+    units, near, affect = (_whole([part[k] for part in parts]) for k in (1, 2, 3))
+    chances = probabilities(logits, trained.config.temperature)
+    return Predictions(logits.numpy(), chances.numpy(), units, near, affect, pooled.numpy())
+
+
+def _whole(parts: list[Tensor | None]) -> NDArray[np.float32] | None:
+    """One array of the batches' answers; None where the net does not have that head."""
+    given = [part for part in parts if part is not None]
+    return torch.cat(given).numpy() if given else None
 
 
 def as_pixels(crops: Crops) -> Tensor:
@@ -58,7 +62,7 @@ def as_pixels(crops: Crops) -> Tensor:
 
 def _answers(
     net: FaceNet, crops: Crops, mirrored: bool, device: str
-) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]]:
+) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None, Tensor | None, Tensor]]:
     if not len(crops):
         raise ValueError("no crops")
     with torch.inference_mode():
@@ -76,4 +80,5 @@ def _answers(
                 None if units is None else units.float().cpu(),
                 None if near is None else near.float().cpu(),
                 None if affect is None else affect.float().cpu(),
+                torch.stack([look.pooled for look in looks]).mean(0).float().cpu(),
             )

@@ -14,7 +14,7 @@ from safetensors.torch import save as to_bytes
 from emollm import fetch
 from emollm.config import Settings
 from emollm.encoders.net import FaceNet, FaceNetConfig
-from emollm.errors import ModelError, unknown_name
+from emollm.errors import ModelError, one_line, unknown_name
 from emollm.files import replacing
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -68,12 +68,13 @@ def load(name: str | Path) -> Trained:
     try:
         config = TrainedConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{folder / CONFIG}: cannot be read: {error}") from error
+        raise ModelError(f"{folder / CONFIG}: cannot be read: {one_line(str(error))}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise ModelError(f"{folder / CONFIG}: not the configuration of a face net: {place}: {first['msg']}") from error
-    net = config.net.build()
+        told = f"{place}: {first['msg']}" if place else first["msg"]
+        raise ModelError(f"{folder / CONFIG}: not the configuration of a face net: {one_line(told)}") from error
+    net = config.net.architecture().build()
     fill(net, folder / WEIGHTS)
     version = fetch.sha256(folder / WEIGHTS)[:12]
     return Trained(folder.name, version, net.eval().requires_grad_(False), config)
@@ -99,14 +100,15 @@ def fill(net: FaceNet, file: Path) -> None:
     """Loads weights into a net.
 
     Raises:
-        ModelError: No readable safetensors, or weights of another architecture.
+        ModelError: No readable safetensors, weights of another architecture or for other classes, or not finite.
     """
     try:
         with safe_open(file, framework="pt") as opened:
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{file}: cannot be read as safetensors: {error}") from error
+        raise ModelError(f"{file}: cannot be read as safetensors: {one_line(str(error))}") from error
     own = net.state_dict()
+    _refuse_other_classes(net, tensors, file)
     wrong = [f"{name} is not there" for name in own if name not in tensors]
     wrong += [f"{name} is not of this net" for name in tensors if name not in own]
     wrong += [
@@ -117,7 +119,20 @@ def fill(net: FaceNet, file: Path) -> None:
     if wrong:
         more = f" and {len(wrong) - _LINES} more" if len(wrong) > _LINES else ""
         raise ModelError(f"{file}: weights of another architecture: {'; '.join(wrong[:_LINES])}{more}")
+    if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise ModelError(f"{file}: {broken[0]} holds numbers that are not finite; take an earlier checkpoint")
     net.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in tensors.items()})
+
+
+def _refuse_other_classes(net: FaceNet, tensors: Mapping[str, torch.Tensor], file: Path) -> None:
+    """Says it in words where only the lists of classes or units differ."""
+    for head, names in (("expression", net.config.labels), ("units", net.config.units)):
+        bias = tensors.get(f"{head}.bias")
+        if names and bias is not None and len(bias) != len(names):
+            raise ModelError(
+                f"{file}: its {head} head has {len(bias)} outputs but the configuration names {len(names)}: "
+                f"{', '.join(names)}; list what it was trained with"
+            )
 
 
 def save(folder: Path, net: FaceNet, config: TrainedConfig, metadata: Mapping[str, str], *, half: bool = False) -> None:
@@ -126,7 +141,7 @@ def save(folder: Path, net: FaceNet, config: TrainedConfig, metadata: Mapping[st
     Args:
         folder: Made if need be.
         net: The net.
-        config: How it is used; ``config.net`` is its architecture.
+        config: How it is used; ``config.net`` is its architecture, and what its training started from is not written.
         metadata: Recipe, versions, data fingerprint: goes into the safetensors header.
         half: Whether matrices are kept in half precision.
     """
@@ -136,14 +151,23 @@ def save(folder: Path, net: FaceNet, config: TrainedConfig, metadata: Mapping[st
     }
     with replacing(folder / WEIGHTS) as file:
         file.write(to_bytes(tensors, dict(metadata)))
+    written = config.model_copy(update={"net": config.net.architecture()})
     with replacing(folder / CONFIG, "w") as file:
-        file.write(json.dumps(config.model_dump(mode="json"), indent=1) + "\n")
+        file.write(json.dumps(written.model_dump(mode="json"), indent=1) + "\n")
 
 
 def metadata(name: str | Path) -> dict[str, str]:
-    """What was written beside the weights of a net: recipe, versions, data."""
-    with safe_open(find(name) / WEIGHTS, framework="pt") as opened:
-        return dict(opened.metadata() or {})
+    """What was written beside the weights of a net: recipe, versions, data.
+
+    Raises:
+        ModelError: There is no such net, or its weights cannot be read.
+    """
+    file = find(name) / WEIGHTS
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return dict(opened.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{file}: cannot be read as safetensors: {one_line(str(error))}") from error
 
 
 def probabilities(logits: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -1,0 +1,37 @@
+"""What selects a face net: one stated score on validation faces."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from emollm.encoders.predict import Predictions
+from emollm.face_sets import Rows
+
+
+class Scores(NamedTuple):
+    """Of the faces whose votes have a majority."""
+
+    war: float
+    """Accuracy: share that is right."""
+    uar: float
+    """Macro recall: mean of the classes' recalls, of classes that occur."""
+    score: float
+    """(WAR + UAR) / 2: what epochs and runs are chosen by."""
+    nll: float
+    """Mean −log probability of the label, uncalibrated."""
+    units: float | None
+    """Mean absolute error of action-unit intensities."""
+
+
+def scores_of(answers: Predictions, rows: Rows) -> Scores:
+    """Scores of answers to faces, by the majority protocol."""
+    kept = rows.label >= 0
+    label, logits = rows.label[kept], answers.logits[kept]
+    right = logits.argmax(-1) == label
+    war = float(right.mean())
+    uar = float(np.mean([right[label == one].mean() for one in np.unique(label)]))
+    nll = float(-logits[np.arange(len(label)), label].mean())
+    units = None
+    if answers.units is not None and np.isfinite(rows.units).any():
+        units = float(np.nanmean(np.abs(answers.units - rows.units)))
+    return Scores(war, uar, (war + uar) / 2, nll, units)
