@@ -31,6 +31,7 @@ from emollm.perception.mesh_head import BLENDSHAPES_OUT, Head, head_input
 from emollm.perception.shape import mean_shape
 from emollm.train.au_faces import Pairs, ferplus_pairs, photo_pairs
 from emollm.train.au_table import markdown, measure, notes, units_of
+from emollm.train.refusal import Refusal
 
 _LEAST_RANGE = 0.3
 
@@ -93,7 +94,7 @@ def main(recipe_file: Path, overrides: tuple[str, ...]) -> None:
     try:
         run(config.load(Recipe, recipe_file, overrides))
     except EmollmError as error:
-        raise click.UsageError(str(error)) from error
+        raise Refusal(str(error)) from error
 
 
 def run(recipe: Recipe) -> None:

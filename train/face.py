@@ -24,6 +24,7 @@ from emollm.face_sets import CropSettings, FaceSet, prepare
 from emollm.files import replacing
 from emollm.train.face_augment import STORED_MARGIN, STORED_SIZE
 from emollm.train.face_recipe import FaceRecipe
+from emollm.train.refusal import Refusal
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Names of ``malloc.h``."""
@@ -37,7 +38,7 @@ def main(recipe_file: Path, overrides: tuple[str, ...]) -> None:
     try:
         run(config.load(FaceRecipe, recipe_file, overrides))
     except EmollmError as error:
-        raise click.UsageError(str(error)) from error
+        raise Refusal(str(error)) from error
     except KeyboardInterrupt as error:
         raise click.ClickException("stopped; the same command goes on from the last whole epoch") from error
 
@@ -93,9 +94,9 @@ def faces(recipe: FaceRecipe) -> tuple[FaceSet, FaceSet]:
     """The prepared training and validation faces."""
     if recipe.valid_split is not None and "test" in recipe.valid_split.lower():
         raise ConfigError(f"valid_split={recipe.valid_split}: a net must not be selected on test data")
-    cut = CropSettings(size=STORED_SIZE, margin=STORED_MARGIN)
+    cut = CropSettings(size=STORED_SIZE, margin=STORED_MARGIN, backend=recipe.measure)
     size = recipe.net.config(("a", "b"), ()).build().size
-    seen = CropSettings(size=size, margin=recipe.net.margin)
+    seen = CropSettings(size=size, margin=recipe.net.margin, backend=recipe.measure)
     teaching = recipe.data.model_copy(update={"split": recipe.train_split})
     selecting = recipe.data.model_copy(update={"split": recipe.valid_split})
     if teaching == selecting:
@@ -137,7 +138,7 @@ def begin_from(net: object, name: str) -> None:
 
 def fingerprint(recipe: FaceRecipe, train: FaceSet, valid: FaceSet) -> str:
     """Hash of all that decides what a run computes."""
-    told = recipe.model_dump_json(exclude={"data", "work", "out", "threads", "workers"})
+    told = recipe.model_dump_json(exclude={"data", "measure", "work", "out", "threads", "workers"})
     return sha256(f"{told} {train.fingerprint} {valid.fingerprint}".encode()).hexdigest()[:16]
 
 

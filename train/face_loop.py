@@ -22,6 +22,7 @@ from emollm.encoders.predict import predict
 from emollm.encoders.weights import Trained, TrainedConfig, load, save
 from emollm.errors import ModelError
 from emollm.face_sets import FaceSet, Rows
+from emollm.files import replacing
 from emollm.train import face_state
 from emollm.train.face_augment import mix, vary
 from emollm.train.face_recipe import FaceRecipe
@@ -107,6 +108,8 @@ class Loop:
             "best": None,
             "seconds": 0.0,
         }
+        if accelerator.is_main_process:
+            self._forget_after(int(self.progress["epoch"]))
         self.net, self.optimizer = accelerator.prepare(net, optimizer)
         self.classes = class_weights(data, recipe.loss.class_power).to(accelerator.device)
 
@@ -228,6 +231,16 @@ class Loop:
         config = TrainedConfig(net=self.plain.config, mirrored=False)
         answers = predict(Trained("run", "", self.mean, config), rows.crops, device=str(self.accelerator.device))
         return scores_of(answers, rows)
+
+    def _forget_after(self, epoch: int) -> None:
+        """Takes lines out of the log that are of epochs which will be run again."""
+        path = self.recipe.out / "log.jsonl"
+        if path.exists():
+            kept = [
+                line for line in path.read_text(encoding="utf-8").splitlines(True) if json.loads(line)["epoch"] <= epoch
+            ]
+            with replacing(path, "w") as file:
+                file.writelines(kept)
 
     def _log(self, epoch: int, losses: dict[str, float], scores: Scores | None) -> None:
         from torch.utils.tensorboard import SummaryWriter

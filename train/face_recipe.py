@@ -115,6 +115,8 @@ class FaceRecipe(Settings):
     """Processes that find and cut the faces, once."""
     validate_every: Annotated[int, Field(ge=1)] = 1
     """Epochs from one validation to the next; the last one is always validated."""
+    measure: str = "auto"
+    """Backend of the measured action units (``perception.action_units``)."""
     work: Path = Path("runs/face-sets")
     """Where prepared faces are kept, for all runs."""
     out: Path = Path("runs/face")

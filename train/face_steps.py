@@ -45,7 +45,7 @@ def sharpness_aware(net: nn.Module, loss: Callable[[], Tensor], radius: float) -
         loss: Computes the loss of the same batch anew and its gradients; statistics of norms are not updated by it.
         radius: ρ.
     """
-    parameters = [parameter for parameter in net.parameters() if parameter.grad is not None]
+    parameters: list[Tensor] = [parameter for parameter in net.parameters() if parameter.grad is not None]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]))
     steps = [gradient * (radius / (norm + 1e-12)) for gradient in gradients]
