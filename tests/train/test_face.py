@@ -117,7 +117,6 @@ def test_sharpness_teachers_and_a_start_from_another_net_train_too(
     more = (
         "optimise.sam=0.05",
         "optimise.optimizer=sgd",
-        "optimise.bf16=false",
         "optimise.epochs=1",
         "loss.distil=0.5",
     )
