@@ -13,7 +13,8 @@ CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "f
 """Emotions in file order; two more columns of votes are *unknown* and *no face*."""
 
 _MARGIN = 0.25
-_ZOOM = 3
+ZOOM = 3
+"""How many times larger :func:`enlarged` makes a tile."""
 
 
 class Faces(NamedTuple):
@@ -51,16 +52,52 @@ def majority(votes: NDArray[np.integer]) -> str | None:
 
     Single votes are dropped; the top class must then have more than half of what remains, and be an emotion.
     """
-    counts = np.where(votes <= 1, 0, votes)
-    top = int(counts.argmax())
-    if counts[top] * 2 <= counts.sum() or top >= len(CLASSES):
-        return None
-    return CLASSES[top]
+    code = int(majorities(votes[None])[0])
+    return None if code < 0 else CLASSES[code]
+
+
+def majorities(votes: NDArray[np.integer], classes: int = len(CLASSES)) -> NDArray[np.int64]:
+    """The column (n,) that each of n rows of votes (n, V) is labelled with; −1 where the protocol discards the row.
+
+    Args:
+        votes: Counts, of any number of classes.
+        classes: How many of the columns, from the left, are emotions.
+    """
+    counts = counted(votes)
+    top = counts.argmax(1)
+    most = counts[np.arange(len(counts)), top]
+    return np.where((most * 2 > counts.sum(1)) & (top < classes), top, -1)
+
+
+def shares(votes: NDArray[np.integer], classes: int = len(CLASSES)) -> NDArray[np.float32]:
+    """Soft labels (n, classes) of votes (n, V): each emotion's share of the votes for emotions, single votes dropped.
+
+    Rows are all zeros, which means unlabelled, where emotions do not have more than half of the votes that remain.
+    """
+    counts = counted(votes)
+    emotions = counts[:, :classes]
+    total = emotions.sum(1, keepdims=True)
+    labelled = total * 2 > counts.sum(1, keepdims=True)
+    return np.where(labelled, emotions / np.maximum(total, 1), 0).astype(np.float32)
+
+
+def counted(votes: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Votes without those that only one annotator gave."""
+    return np.where(votes <= 1, 0, votes).astype(np.int64)
 
 
 def enlarged(tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A tile as the picture in which its face is found: padded by a quarter, three times as large, RGB (H, W, 3)."""
-    margin = round(len(tile) * _MARGIN)
+    """A tile as the picture in which its face is found: padded by a quarter, three times as large, RGB (H, W, 3).
+
+    Args:
+        tile: (h, w) grey or (h, w, 3) RGB.
+    """
+    margin = padding(tile)
     padded = cv2.copyMakeBorder(tile, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-    large = cv2.resize(padded, None, fx=_ZOOM, fy=_ZOOM, interpolation=cv2.INTER_CUBIC)
-    return cv2.cvtColor(large, cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
+    large = cv2.resize(padded, None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_CUBIC)
+    return large if large.ndim == 3 else cv2.cvtColor(large, cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
+
+
+def padding(tile: NDArray[np.uint8]) -> int:
+    """Pixels by which :func:`enlarged` pads a tile on each side, before it is made larger."""
+    return round(max(tile.shape[:2]) * _MARGIN)

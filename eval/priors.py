@@ -1,4 +1,4 @@
-"""How far measured units and cited priors alone carry: the reasoner's labels against the votes of FER+.
+"""How far the reasoner carries, by measured units and cited priors alone or with the face net: its labels against FER+'s votes.
 
 Each 48 × 48 tile is padded, enlarged and observed as any photo, the reasoner answers in FER+'s eight classes, and the answer is
 compared with the majority label (Barsoum et al. 2016; PROTOCOLS: votes of one are dropped, the top class needs more than half of
@@ -6,6 +6,9 @@ the rest). An abstention is no label: it counts as wrong in ``strict`` and is le
 are left out; tiles without a found face abstain.
 
     python -m emollm.eval.priors FERPLUS.npz --split valid [--limit N] [--set perception.action_units=mesh-head]
+        [--set perception.expression.net=null] [--set reasoner.expression_weight=0.5]
+
+With ``perception.expression.net=null`` units and priors are by themselves; ``reasoner.expression_weight=1`` is the net by itself.
 """
 
 import json

@@ -59,6 +59,41 @@ def group_observation(group: Path) -> Observation:
 
 
 @pytest.fixture(scope="session")
+def tiny_sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in the form of the asset ``minilm-l6-v2``: a BERT of two layers with random weights that reads 40 tokens, letter by letter."""
+    import torch
+    from safetensors.torch import save_file
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("sentences") / "tiny-sentences"
+    folder.mkdir()
+    letters = {
+        token: k for k, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefghijklmnopqrstuvwxyz ,.:"])
+    }
+    tokenizer = Tokenizer(models.WordLevel(letters, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        "[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.enable_padding(length=64)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(letters),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+        initializer_range=0.5,
+    )
+    config.to_json_file(folder / "config.json")
+    save_file(BertModel(config, add_pooling_layer=False).state_dict(), folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     """Debian's Chromium, headless, driven by playwright."""
     from playwright.sync_api import sync_playwright

@@ -9,10 +9,12 @@ the validation score, (WAR + UAR) / 2, is in ``out/net`` and is calibrated at th
 
 import ctypes
 import json
+import math
 from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -25,6 +27,9 @@ from emollm.files import replacing
 from emollm.train.face_augment import STORED_MARGIN, STORED_SIZE
 from emollm.train.face_recipe import FaceRecipe
 from emollm.train.refusal import Refusal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Names of ``malloc.h``."""
@@ -78,7 +83,7 @@ def run(recipe: FaceRecipe) -> None:
     loop = Loop(recipe, Data(train, rows, valid, fingerprint(recipe, train, valid)), net, accelerator)
     loop.run()
     if accelerator.is_main_process:
-        finish(recipe, valid)
+        finish(recipe, valid, loop.classes)
     accelerator.end_training()
 
 
@@ -138,7 +143,17 @@ def begin_from(net: object, name: str) -> None:
 
 def fingerprint(recipe: FaceRecipe, train: FaceSet, valid: FaceSet) -> str:
     """Hash of all that decides what a run computes."""
-    told = recipe.model_dump_json(exclude={"data", "measure", "work", "out", "threads", "workers"})
+    told = recipe.model_dump_json(
+        exclude={
+            "data": True,
+            "measure": True,
+            "work": True,
+            "out": True,
+            "threads": True,
+            "workers": True,
+            "loss": {"undo"},
+        }
+    )
     return sha256(f"{told} {train.fingerprint} {valid.fingerprint}".encode()).hexdigest()[:16]
 
 
@@ -160,8 +175,14 @@ def describe(recipe: FaceRecipe, train: FaceSet, valid: FaceSet, rows: int, para
     )
 
 
-def finish(recipe: FaceRecipe, valid: FaceSet) -> None:
-    """Calibrates the best net on the validation faces and prints its scores."""
+def finish(recipe: FaceRecipe, valid: FaceSet, classes: "Tensor") -> None:
+    """Takes the class weights of training out of the best net's answers, calibrates them on the validation faces, and prints its scores.
+
+    Args:
+        recipe: Of the run.
+        valid: Validation faces.
+        classes: (C,) weights of the classes in training; positive.
+    """
     from emollm.encoders import load, save
     from emollm.encoders.predict import predict
     from emollm.encoders.weights import metadata
@@ -169,21 +190,17 @@ def finish(recipe: FaceRecipe, valid: FaceSet) -> None:
     from emollm.train.face_loop import BEST
     from emollm.train.face_scores import scores_of
 
-    best = load(recipe.out / BEST)
-    rows = valid.rows()
-    best = best._replace(config=best.config.model_copy(update={"mirrored": True, "temperature": 1.0}))
-    answers = predict(best, rows.crops)
+    best, rows = load(recipe.out / BEST), valid.rows()
+    offsets = tuple(round(-recipe.loss.undo * math.log(weight), 4) if weight else 0.0 for weight in classes.tolist())
+    config = best.config.model_copy(update={"mirrored": True, "temperature": 1.0, "offsets": offsets})
+    answers = predict(best._replace(config=config), rows.crops)
     kept = rows.label >= 0
-    temperature = fit_temperature(answers.logits[kept], rows.label[kept])
-    save(
-        recipe.out / BEST,
-        best.net,
-        best.config.model_copy(update={"temperature": round(float(temperature), 4)}),
-        metadata(recipe.out / BEST),
-    )
+    temperature = round(float(fit_temperature(answers.logits[kept], rows.label[kept])), 4)
+    kept_config = config.model_copy(update={"temperature": temperature})
+    save(recipe.out / BEST, best.net, kept_config, metadata(recipe.out / BEST))
     scores = scores_of(answers, rows)
     with replacing(recipe.out / "scores.json", "w") as file:
-        json.dump({**scores._asdict(), "temperature": float(temperature), "n": int(kept.sum())}, file, indent=1)
+        json.dump({**scores._asdict(), "temperature": temperature, "n": int(kept.sum())}, file, indent=1)
     click.echo(f"best net, mirrored: WAR {scores.war:.4f}  UAR {scores.uar:.4f}  temperature {temperature:.3f}")
 
 

@@ -31,7 +31,7 @@ from emollm import __version__
 from emollm.ahead import ahead
 from emollm.cli import DONE, NOTHING_DONE, SOME_REJECTED, Stopped, say, told
 from emollm.cli.interrupts import Interrupts
-from emollm.cli.journal import Journal, Stamp, stamp_of
+from emollm.cli.journal import Form, Journal, Lines, Stamp, stamp_of
 from emollm.cli.meter import Meter, Watch
 from emollm.errors import DataError, EmollmError, MediaError
 from emollm.files import replacing
@@ -151,6 +151,8 @@ class Batch(Generic[R]):
     """Do everything anew and drop whatever earlier runs have left."""
     made: Callable[[Path], Sequence[Path]] = lambda _: ()
     """Files that ``work`` makes beside the record. Where one is gone or changed, the clip is done again."""
+    form: Form = field(default_factory=Lines)
+    """How the records stand in ``out``."""
     workers: int = 1
     """Clips that are worked on at the same time; ``work`` must then be safe to call from several threads."""
     progress: bool | None = None
@@ -177,7 +179,7 @@ class Batch(Generic[R]):
         if self.out is not None:
             ids = [clip_id(path) for path in self.paths]
             key = f"{self.record.__name__} {self.key}"
-            self._journal = Journal(self.out, key, ids, self._is_record, self.fresh)
+            self._journal = Journal(self.out, key, ids, self._is_record, self.fresh, self.form)
             for note in self._journal.notes:
                 say(note)
         wanted = sys.stderr.isatty() and len(self.paths) > 1 if self.progress is None else self.progress
@@ -221,6 +223,10 @@ class Batch(Generic[R]):
         """Prints to standard output at once, clear of the bar."""
         self._meter.write(text, sys.stdout)
         sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Prints a line on standard error, clear of the bar."""
+        self._meter.write(told(text), sys.stderr)
 
     @contextmanager
     def turn(self, path: Path, recording: bool) -> Iterator[Watch | None]:
@@ -296,7 +302,7 @@ class Batch(Generic[R]):
 
     def _reject(self, id: str, error: str, reason: str) -> None:
         self.rejects.append(Reject(id, error, _for_json(reason)))
-        self._meter.write(told(reason), sys.stderr)
+        self.note(reason)
 
     def _finish(self, delivered: list[str]) -> None:
         self._meter.close()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=config.Settings)
 R = TypeVar("R", bound=Record)
+_Option = Callable[[Callable[..., int]], Callable[..., int]]
 
 
 @dataclass(frozen=True)
@@ -87,43 +88,59 @@ class Request:
 
 def clip_options(command: Callable[..., int]) -> Callable[..., int]:
     """Gives a command the arguments of every command on clips; it takes them as its first argument, a :class:`Request`."""
+    return _gathering(command, ".jsonl", (*_options("a .jsonl file"), *_TABLE_OPTIONS))
 
+
+def picture_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The same for a command that looks at pictures and writes Parquet: it takes no tables of measurements."""
+    return _gathering(command, ".parquet", _options("a .parquet file"))
+
+
+def _gathering(command: Callable[..., int], suffix: str, options: Sequence[_Option]) -> Callable[..., int]:
     @functools.wraps(command)
     def gathered(**values: Any) -> int:
-        request = Request(**{name: values.pop(name) for name in Request.__dataclass_fields__})
-        if request.out is not None and (request.out.suffix.lower() != ".jsonl" or request.out.is_dir()):
-            raise ConfigError(f"--out {request.out}: expected a file name that ends in .jsonl")
+        request = Request(**{name: values.pop(name, None) for name in Request.__dataclass_fields__})
+        if request.out is not None and (request.out.suffix.lower() != suffix or request.out.is_dir()):
+            raise ConfigError(f"--out {request.out}: expected a file name that ends in {suffix}")
         if request.out is not None and REJECTS in (request.out.name, os.path.basename(os.path.realpath(request.out))):
             raise ConfigError(f"--out {request.out}: {REJECTS} beside the results lists the rejects; give another name")
         _refuse_unless_above_0("--table-scale", request.table_scale, "1 or 5")
         _refuse_unless_above_0("--table-fps", request.table_fps, "25 or 29.97")
         return command(request, **values)
 
-    for option in reversed(_OPTIONS):
-        gathered = option(gathered)
-    return gathered
+    made: Callable[..., int] = gathered
+    for option in reversed(options):
+        made = option(made)
+    return made
 
 
-_OPTIONS: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
-    click.argument("clips", nargs=-1, required=True, metavar="CLIP..."),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and nothing else."),
-    click.option(
-        "--out",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Keep the results in a .jsonl file; the same command goes on where it was stopped. Results of other clips that "
-        "it has with the same settings stay there; a file that cannot be kept so is refused, not replaced.",
-    ),
-    click.option("--fresh", is_flag=True, help="Do everything anew, and drop the results that --out has."),
-    click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Settings as YAML."),
-    click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="One setting, for example perception.faces.max_faces=3; perception.voice.words=none leaves the words out, "
-        "perception.voice.enabled=false the whole sound.",
-    ),
+def _options(file: str) -> tuple[_Option, ...]:
+    return (
+        click.argument("clips", nargs=-1, required=True, metavar="CLIP..."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and nothing else."),
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help=f"Keep the results in {file}; the same command goes on where it was stopped. Results of other clips that "
+            "it has with the same settings stay there; a file that cannot be kept so is refused, not replaced.",
+        ),
+        click.option("--fresh", is_flag=True, help="Do everything anew, and drop the results that --out has."),
+        click.option(
+            "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Settings as YAML."
+        ),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="One setting, for example perception.faces.max_faces=3; perception.voice.words=none leaves the words out, "
+            "perception.voice.enabled=false the whole sound.",
+        ),
+    )
+
+
+_TABLE_OPTIONS: tuple[_Option, ...] = (
     click.option(
         "--table-scale",
         type=float,

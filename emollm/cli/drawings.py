@@ -14,6 +14,7 @@ from emollm.errors import ConfigError, DataError, MediaError
 from emollm.types import Answer, Clip, MediaInfo, Observation
 
 if TYPE_CHECKING:
+    from emollm.cli.heatmaps import HeatRequest, HeatSheet
     from emollm.media.images import Picture
     from emollm.report.page import IndexRow
     from emollm.report.settings import ReportSettings
@@ -25,7 +26,7 @@ _LONGEST = 200
 
 
 class Drawings:
-    """The page and the drawing of each clip, and the overview of a folder of pages.
+    """The page, the drawing and the heat map of each clip, and the overview of a folder of pages.
 
     The drawing of a photo is the photo with what was found drawn on it, that of a video a sheet of the moments that count;
     sound and tables have none.
@@ -36,6 +37,7 @@ class Drawings:
         overlay: File or folder of the drawings, if any were asked for.
         arguments: What the clips were asked for by.
         settings: How large a clip may be to be embedded in its page.
+        heat: File or folder of the heat maps, and the net, if any were asked for.
 
     Raises:
         ConfigError: One file for several clips, a name of another kind, a file that would replace a clip or be read as one
@@ -49,37 +51,45 @@ class Drawings:
         overlay: Path | None,
         arguments: Sequence[str] = (),
         settings: "ReportSettings | None" = None,
+        heat: "HeatRequest | None" = None,
     ) -> None:
         self._pages = _targets("--report", report, paths, _PAGES)
         self._overlays = _targets("--overlay", overlay, paths, _PICTURES)
+        self._heatmaps = _targets("--heatmap", heat.target if heat else None, paths, _PICTURES)
+        self._maps = heat.maps if heat else None
         self._folder = report if report is not None and report not in self._pages.values() else None
         self._rows: dict[Path, IndexRow] = {}
         self._settings = settings
-        blind = [path for path in self._overlays if is_table(path) or is_sound(path)]
-        if blind:
-            nothing = _without_picture(blind)
-            if len(blind) == len(paths):
-                raise ConfigError(f"--overlay {overlay}: {nothing} to draw on; leave --overlay out")
-            say(f"--overlay {overlay}: {nothing} to draw on, the other clips are drawn")
-        for path in blind:
-            del self._overlays[path]
-        refuse_clips((*self._pages.values(), *self._overlays.values()), paths)
-        for argument in filter(several, arguments):
-            if any(takes_in(argument, file) for file in self._overlays.values()):
-                raise ConfigError(
-                    f"--overlay {overlay}: lies in {argument}, so that the next run would take the drawings for photos; "
-                    "give another folder"
-                )
+        asked = (("--overlay", overlay, self._overlays), ("--heatmap", heat.target if heat else None, self._heatmaps))
+        for option, target, files in asked:
+            _leave_out_blind(f"{option} {target}", files)
+        files_of_all = (*self._pages.values(), *self._overlays.values(), *self._heatmaps.values())
+        refuse_clips(files_of_all, paths)
+        _refuse_same(files_of_all)
+        for option, target, files in asked:
+            for argument in filter(several, arguments):
+                if any(takes_in(argument, file) for file in files.values()):
+                    raise ConfigError(
+                        f"{option} {target}: lies in {argument}, so that the next run would take the drawings for photos; "
+                        "give another folder"
+                    )
 
     def of(self, path: Path) -> tuple[Path, ...]:
         """The files that are written for the clip of that path."""
-        return tuple(files[path] for files in (self._pages, self._overlays) if path in files)
+        kinds = (self._pages, self._overlays, self._heatmaps)
+        return tuple(files[path] for files in kinds if path in files)
+
+    @property
+    def key(self) -> str:
+        """What the drawings depend on beside the answers, for the fingerprint of a run; empty without heat maps."""
+        return self._maps.key if self._maps else ""
 
     def draw(self, path: Path, clip: Clip, observation: Observation, answer: Answer) -> None:
-        """Writes page and drawing, as far as they were asked for; each picture is decoded once for both."""
+        """Writes page, drawing and heat map, as far as they were asked for; each picture is decoded once for all."""
         if not self.of(path):
             return
         shown = _pictures(clip, observation)
+        sheet = self._heat(path, clip, observation, answer, shown)
         if path in self._pages:
             from emollm.report.page import index_row, write_report
 
@@ -91,6 +101,7 @@ class Drawings:
                 frames=shown.frames,
                 media=clip.video or clip.audio,
                 settings=self._settings,
+                heat=sheet.views if sheet is not None else None,
             )
             if self._folder is not None:
                 thumbnail = shown.photo or _thumbnail(clip, answer)
@@ -119,6 +130,23 @@ class Drawings:
 
             rows = (self._rows[path] for path in self._pages if path in self._rows)  # drawn in any order
             write_index(self._folder / "index.html", rows)
+
+    def _heat(
+        self, path: Path, clip: Clip, observation: Observation, answer: Answer, shown: "_Shown"
+    ) -> "HeatSheet | None":
+        """Writes the heat map, if one was asked for; a video without a face gets the frame that its overview shows."""
+        if self._maps is None or path not in self._heatmaps:
+            return None
+        from emollm.cli.heatmaps import heat_sheet
+        from emollm.report.heatmap import write_heatmap
+
+        photo = shown.photo if shown.photo is not None or shown.frames else _thumbnail(clip, answer)
+        sheet = heat_sheet(self._maps, clip, observation, photo, shown.frames)
+        if sheet is None:
+            say(f"{clip.id}: no picture is in it; it gets no heat map")
+            return None
+        write_heatmap(self._heatmaps[path], sheet.image)
+        return sheet
 
     def _draw(self, path: Path, clip: Clip, observation: Observation, answer: Answer, shown: "_Shown") -> None:
         if shown.frames:
@@ -153,6 +181,35 @@ def _targets(option: str, target: Path | None, paths: Sequence[Path], suffixes: 
         if uses[name.casefold()] > 1:  # told apart by where the clips are, whatever the order they are named in
             names[path] = f"{name}-{hashlib.sha256(os.fsencode(os.path.abspath(path))).hexdigest()[:10]}"
     return {path: target / f"{name}{suffixes[0]}" for path, name in names.items()}
+
+
+def _leave_out_blind(option: str, files: dict[Path, Path]) -> None:
+    """Takes the clips that have no picture from those that are drawn, and says so.
+
+    Raises:
+        ConfigError: None has one.
+    """
+    blind = [path for path in files if is_table(path) or is_sound(path)]
+    if not blind:
+        return
+    nothing = _without_picture(blind)
+    if len(blind) == len(files):
+        raise ConfigError(f"{option}: {nothing} to draw on; leave {option.split()[0]} out")
+    say(f"{option}: {nothing} to draw on, the other clips are drawn")
+    for path in blind:
+        del files[path]
+
+
+def _refuse_same(files: Sequence[Path]) -> None:
+    """Refuses two drawings in one file.
+
+    Raises:
+        ConfigError: Two of the files are the same.
+    """
+    uses = Counter(os.path.realpath(file) for file in files)
+    twice = next((file for file in files if uses[os.path.realpath(file)] > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{twice}: both --overlay and --heatmap would be written there; give another file or folder")
 
 
 def _refuse_unless_writable(option: str, target: Path) -> None:

@@ -10,6 +10,7 @@ import click
 from emollm.cli.batch import Batch, clip_id, fingerprint
 from emollm.cli.clips import Request, clip_options, is_recorded
 from emollm.cli.drawings import Drawings
+from emollm.cli.heatmaps import HeatRequest, heatmap_options
 from emollm.errors import ConfigError
 from emollm.types import Answer, Observation
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     metavar="FILE|FOLDER",
     help="Write the photo with what was found drawn on it; of a video a sheet of its most expressive moments.",
 )
+@heatmap_options
 def command(
     request: Request,
     labels: str | None,
@@ -52,6 +54,7 @@ def command(
     model: str | None,
     report: Path | None,
     overlay: Path | None,
+    heat: HeatRequest | None,
 ) -> int:
     """Say which emotion a clip shows, how strongly, and why; each claim with its evidence.
 
@@ -65,7 +68,7 @@ def command(
     settings = _settings(request, labels)
     words = label_set(settings.labels)  # an unknown set is refused before any work
     paths = request.paths()
-    drawings = Drawings(paths, report, overlay, request.clips, settings.report)
+    drawings = Drawings(paths, report, overlay, request.clips, settings.report, heat)
     asker = _Asker(questions, model)
     settings = settings.model_copy(update={"perception": request.pinned(settings.perception, paths)})
     shown: dict[str, Observation] = {}
@@ -80,7 +83,8 @@ def command(
             shown[clip.id] = observation
         return answer
 
-    key = fingerprint("explain", settings, words, str((track, questions, asker.name, request.table)))
+    asked = str((track, questions, asker.name, request.table))
+    key = fingerprint("explain", settings, words, asked, *filter(None, (drawings.key,)))
     workers = 1 if questions else settings.perception.threads  # a language model takes one question at a time
     by_id = {clip_id(path): path for path in paths}
     with Batch(

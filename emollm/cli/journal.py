@@ -14,9 +14,9 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Protocol, Self
 
 from emollm.errors import EmollmError
 from emollm.files import replacing
@@ -62,6 +62,35 @@ def stamp_of(path: Path) -> Stamp | None:
     return Stamp(status.st_size, status.st_mtime_ns)
 
 
+class Form(Protocol):
+    """How records stand in ``out``."""
+
+    def expected(self, kind: str) -> str:
+        """What such a file holds, for a message; ``kind`` is the name of a record."""
+        ...
+
+    def read(self, path: Path) -> IO[bytes]:
+        """The records of a file, a line of JSON each; of a file of another form anything that is no record."""
+        ...
+
+    def write(self, file: IO[bytes], lines: Iterable[bytes]) -> None:
+        """Writes records, each a line of JSON without its end."""
+        ...
+
+
+class Lines:
+    """A line of JSON a record, as the journal itself."""
+
+    def expected(self, kind: str) -> str:
+        return f"one {kind} a line"
+
+    def read(self, path: Path) -> IO[bytes]:
+        return path.open("rb")
+
+    def write(self, file: IO[bytes], lines: Iterable[bytes]) -> None:
+        file.writelines(line + b"\n" for line in lines)
+
+
 class Journal:
     """The records of one run, and those of earlier runs with the same settings.
 
@@ -71,6 +100,7 @@ class Journal:
         clips: Ids of the clips of this run.
         is_record: Whether a line is a record of that kind.
         fresh: Leave earlier results alone, and drop them in the end.
+        form: How records stand in ``out``.
 
     Raises:
         EmollmError: Another run holds ``out``, its folder cannot be written, ``out`` or ``<out>.part`` is another program's,
@@ -78,8 +108,15 @@ class Journal:
     """
 
     def __init__(
-        self, out: Path, key: str, clips: Sequence[str], is_record: Callable[[bytes], bool], fresh: bool = False
+        self,
+        out: Path,
+        key: str,
+        clips: Sequence[str],
+        is_record: Callable[[bytes], bool],
+        fresh: bool = False,
+        form: Form | None = None,
     ) -> None:
+        self._form: Form = form or Lines()
         self.out = Path(os.path.realpath(out))
         self.part = self.out.with_name(f"{self.out.name}.part")
         self.state = self.out.with_name(f".{self.out.name}.run")
@@ -143,8 +180,7 @@ class Journal:
         entries = {clip: self._entries[clip] for clip in order}
         if order != self._earlier or any(entry.file is self._file for entry in entries.values()):
             with replacing(self.out) as file:
-                for entry in entries.values():
-                    file.write(self._text(entry) + b"\n")
+                self._form.write(file, (self._text(entry) for entry in entries.values()))
             with replacing(self.state) as file:
                 file.write(self._header + b"\n" + json.dumps(stamp_of(self.out)).encode() + b"\n")
                 file.writelines(entry.head(clip) + b"\n" for clip, entry in entries.items())
@@ -213,7 +249,7 @@ class Journal:
         """Takes over the records of a finished run with the same settings, if its output was not touched since."""
         if not self.out.exists():
             return
-        self._results = self.out.open("rb")
+        self._results = self._form.read(self.out)
         state = self.state.read_bytes().splitlines() if self.state.exists() else []
         written = len(state) >= 2 and state[1] == json.dumps(stamp_of(self.out)).encode()
         if not written or state[0] != self._header or fresh:
@@ -229,14 +265,15 @@ class Journal:
 
     def _may_replace(self, ours: bool, fresh: bool) -> None:
         """Refuses to replace what emollm did not write, and what this run does not make anew."""
-        lines = list(_ids(self.out))
+        with self._form.read(self.out) as file:
+            lines = list(_ids(file))
         if not lines:
             return
-        with self.out.open("rb") as file:
+        with self._form.read(self.out) as file:
             if None in lines or not (ours or self._is_record(file.readline())):
                 kind = self._header.rpartition(b'"')[0].rpartition(b'"')[2].decode().partition(" ")[0].lower()
                 raise EmollmError(
-                    f"{self.out}: not written by this command of emollm (expected one {kind} a line); "
+                    f"{self.out}: not written by this command of emollm (expected {self._form.expected(kind)}); "
                     "give another file name, or move this file away"
                 )
         if fresh:
@@ -309,13 +346,12 @@ def _made(rest: list[Any]) -> dict[str, Stamp | None]:
     return made
 
 
-def _ids(path: Path) -> Iterator[str | None]:
+def _ids(lines: Iterable[bytes]) -> Iterator[str | None]:
     """Id of the record in each line; None for a line that is no record."""
-    with path.open("rb") as lines:
-        for line in lines:
-            try:
-                row: Any = json.loads(line)
-            except ValueError:
-                row = None
-            id = row.get("id") if isinstance(row, dict) else None
-            yield id if isinstance(id, str) else None
+    for line in lines:
+        try:
+            row: Any = json.loads(line)
+        except ValueError:
+            row = None
+        id = row.get("id") if isinstance(row, dict) else None
+        yield id if isinstance(id, str) else None

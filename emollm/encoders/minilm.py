@@ -68,7 +68,9 @@ class MiniLM(nn.Module):
             raise ModelError(f"{folder}: cannot be read as a sentence encoder: {one_line(str(error))}") from error
         wanted = set(bert.state_dict())
         if lacking := sorted(wanted - set(tensors)):
-            raise ModelError(f"{folder / _WEIGHTS}: has no {lacking[0]}; expected the weights of a BERT as {_CONFIG} says")
+            raise ModelError(
+                f"{folder / _WEIGHTS}: has no {lacking[0]}; expected the weights of a BERT as {_CONFIG} says"
+            )
         try:
             bert.load_state_dict({name: tensors[name] for name in wanted})
         except RuntimeError as error:
@@ -104,7 +106,9 @@ class MiniLM(nn.Module):
         """
         for sentence in sentences:
             if not sentence.strip():
-                raise DataError(f"sentence {list(sentences).index(sentence) + 1} of {len(sentences)} is empty; write one")
+                raise DataError(
+                    f"sentence {list(sentences).index(sentence) + 1} of {len(sentences)} is empty; write one"
+                )
         rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(sentences))]
         most = self.longest - room
         rows = [row if len(row) <= most else [*row[: most - 1], row[-1]] for row in rows]  # [SEP] stays
@@ -131,5 +135,7 @@ def _packages() -> tuple[Any, Any, Any]:
         from tokenizers import Tokenizer
         from transformers import BertConfig, BertModel
     except ModuleNotFoundError as error:
-        raise MissingDependency(f"the text tower needs the package {error.name!r}; pip install 'emollm[llm]'") from error
+        raise MissingDependency(
+            f"the text tower needs the package {error.name!r}; pip install 'emollm[llm]'"
+        ) from error
     return BertConfig, BertModel, Tokenizer.from_str

@@ -21,7 +21,7 @@ class Predictions(NamedTuple):
     """Answers to n faces, float32."""
 
     logits: NDArray[np.float32]
-    """(n, C) uncalibrated; the logarithm of the mean probability where mirror images are averaged."""
+    """(n, C) uncalibrated, with the configuration's offsets; of the mean probability where mirror images are averaged."""
     expression: NDArray[np.float32]
     """(n, C) calibrated probabilities."""
     units: NDArray[np.float32] | None
@@ -44,6 +44,8 @@ def predict(trained: Trained, crops: Crops, *, device: str = "cpu") -> Predictio
     """
     parts = list(_answers(trained.net, crops, trained.config.mirrored, device))
     logits, pooled = torch.cat([part[0] for part in parts]), torch.cat([part[4] for part in parts])
+    if trained.config.offsets:
+        logits = logits + torch.tensor(trained.config.offsets)
     units, near, affect = (_whole([part[k] for part in parts]) for k in (1, 2, 3))
     chances = probabilities(logits, trained.config.temperature)
     return Predictions(logits.numpy(), chances.numpy(), units, near, affect, pooled.numpy())

@@ -41,7 +41,7 @@ class Maps(NamedTuple):
     def at(self, size: int) -> Array:
         """(n, size, size) in [0, 1]: the maps at the size of the crops, bilinear as in the paper."""
         maps = torch.from_numpy(self.cells)[:, None]
-        return functional.interpolate(maps, (size, size), mode="bilinear", align_corners=False)[:, 0].numpy()  # type: ignore[no-any-return]
+        return functional.interpolate(maps, (size, size), mode="bilinear", align_corners=False)[:, 0].numpy()
 
 
 def grad_cam(
@@ -133,4 +133,4 @@ def captum() -> "ModuleType":
         from captum import attr
     except ModuleNotFoundError as error:
         raise MissingDependency(f"heat maps need the package {error.name!r}; pip install 'emollm[heatmap]'") from error
-    return attr  # type: ignore[no-any-return]
+    return attr

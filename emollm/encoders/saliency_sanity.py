@@ -31,7 +31,7 @@ def cascade(net: FaceNet, seed: int = 0) -> Iterator[Step]:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = net.config.build().state_dict()
+        fresh = net.config.architecture().build().state_dict()  # never pretrained weights
     now = copy.deepcopy(net)
     done: set[str] = set()
     own = now.state_dict(keep_vars=True)

@@ -27,14 +27,23 @@ class TextTower(Protocol):
     name: str
     version: str
     """Changes with the weights."""
-    width: int
-    """W."""
-    features: int
-    """D."""
-    spread: float
-    """Standard deviation of the vocabulary's embeddings: how large learnt vectors start."""
     lead: int
     """Tokens that stand before the first word of every sentence; learnt vectors are put behind them."""
+
+    @property
+    def width(self) -> int:
+        """W."""
+        ...
+
+    @property
+    def features(self) -> int:
+        """D."""
+        ...
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the vocabulary's embeddings: how large learnt vectors start."""
+        ...
 
     def words(self, sentences: Sequence[str], room: int = 0) -> Words:
         """Embedded tokens of sentences, cut so that ``room`` further ones fit.

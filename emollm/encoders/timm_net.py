@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional
 
 from emollm.config import Settings
 from emollm.encoders.base import Features, check_pictures, grey, normalised, tokens_of
@@ -169,6 +170,10 @@ def start_from(net: nn.Module, file: Path) -> None:
     own = net.state_dict()
     adapt = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)  # old names, other window sizes
     try:
+        tensors = {
+            name: _resized(tensor, own.get(name)) if name.endswith("relative_position_bias_table") else tensor
+            for name, tensor in tensors.items()
+        }
         tensors = adapt(tensors, net) if adapt else tensors
         tensors = _channels(net, own, tensors)
     except (AttributeError, LookupError, RuntimeError, ValueError) as error:
@@ -213,6 +218,22 @@ def _keep_resolution(net: nn.Module, name: str) -> None:
             f"first_stride_one: {name} does not begin with overlapping strides; choose a smaller patch or net"
         )
     stem.stride = (1, 1)
+
+
+def _resized(table: Tensor, own: Tensor | None) -> Tensor:
+    """Position biases ((2 W - 1)², heads) of windows of another size, resampled (bicubic, as in Liu et al. 2021).
+
+    Before timm does it: its own resampling indexes in a way that later versions of torch will read differently.
+    """
+    if own is None or table.ndim != 2 or own.shape[1:] != table.shape[1:] or own.shape == table.shape:
+        return table
+    before, after = math.isqrt(len(table)), math.isqrt(len(own))
+    if before * before != len(table) or after * after != len(own):
+        return table
+    maps = table.float().T.unflatten(1, (before, before))[None]  # (1, heads, 2 W - 1, 2 W - 1)
+    return (
+        functional.interpolate(maps, (after, after), mode="bicubic", align_corners=False)[0].flatten(1).T.contiguous()
+    )
 
 
 def _channels(net: Any, own: Mapping[str, Tensor], tensors: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,9 @@ class TrainedConfig(Settings):
     net: FaceNetConfig
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """By which the expression logits are divided before the softmax (Guo et al. 2017), fitted on validation data."""
+    offsets: tuple[float, ...] = ()
+    """Added to the expression logits, one a class: takes the class weights of training back out, so that probabilities are those of
+    faces as they occur (Menon et al. 2021); empty for none."""
     mirrored: bool = True
     """Whether an answer is the mean of the answers to the face and to its mirror image."""
     label_set: str | None = None

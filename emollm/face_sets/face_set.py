@@ -85,17 +85,19 @@ class FaceSet:
             raise DataError(
                 f"{folder}: expected a prepared data set of faces, found no {RECORD}; prepare it first"
             ) from error
-        shards = sorted(folder.glob("shard-*.arrow"))
         package = require_datasets()
-        parts = [package.Dataset.from_file(str(shard)) for shard in shards]
-        self.dataset: datasets.Dataset = package.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+        try:
+            parts = [package.Dataset.from_file(str(shard)) for shard in sorted(folder.glob("shard-*.arrow"))]
+        except (OSError, ValueError) as error:
+            raise DataError(f"{folder}: a damaged file: {error}; remove the folder and prepare it anew") from error
+        if sum(map(len, parts)) != self.record.rows:
+            raise DataError(
+                f"{folder}: expected {self.record.rows} rows, found {sum(map(len, parts))}; remove it and prepare it anew"
+            )
+        self.dataset: datasets.Dataset = package.concatenate_datasets(parts)
         """All rows as a memory-mapped table: ``id``, ``split``, ``crop`` (bytes of S × S × 3), ``shares``, ``label``, ``votes``,
         ``units``, ``found``, ``valence``, ``arousal`` (NaN: not given)."""
         self._view()
-        if len(self) != self.record.rows:
-            raise DataError(
-                f"{folder}: expected {self.record.rows} rows, found {len(self)}; remove the folder and prepare it anew"
-            )
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -157,8 +159,9 @@ class FaceSet:
             raise IndexError(f"{self.folder}: rows 0 to {len(self) - 1}, wanted {wanted.min()} to {wanted.max()}")
         crops = np.empty((len(wanted), self.record.size, self.record.size, 3), np.uint8)
         batches = np.searchsorted(self._starts, wanted, "right") - 1
-        for place, (batch, row) in enumerate(zip(batches.tolist(), wanted.tolist(), strict=True)):
-            crops[place] = self._crops[batch][row - self._starts[batch]]
+        inner = wanted - self._starts[batches]
+        for place, (batch, row) in enumerate(zip(batches.tolist(), inner.tolist(), strict=True)):
+            crops[place] = self._crops[batch][row]
         return Rows(crops, self._shares[wanted], self._label[wanted], self._units[wanted], self._found[wanted])
 
     @property

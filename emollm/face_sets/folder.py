@@ -71,7 +71,9 @@ class FolderReader:
             if wanted is not None and row not in wanted:
                 continue
             label = UNLABELLED if group.name is None else self._labels[group.name]
-            if group.name is None:
+            if (readable := path.encode(errors="surrogateescape").decode(errors="backslashreplace")) != path:
+                yield Raw(readable, group.split, reject="its name is not UTF-8")
+            elif group.name is None:
                 yield Raw(path, group.split, reject="lies in no folder of a class")
             elif label is None:
                 yield Raw(path, group.split, reject=f"class {group.name!r} is ignored")

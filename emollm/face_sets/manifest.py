@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emollm.errors import DataError, one_line, unknown_name
-from emollm.face_sets.classes import UNLABELLED, Classes, Order
+from emollm.face_sets.classes import Classes, Order
 from emollm.face_sets.folder import stamp
 from emollm.face_sets.layouts import Raw, refuse_split, spaced
 from emollm.face_sets.source import FaceSource
 
 if TYPE_CHECKING:
-    import _csv
+    from _csv import Reader
 
 _LONGEST = 1 << 24
 """Characters in a cell: greys of a picture of 2,000 × 2,000 pixels."""
@@ -50,7 +50,7 @@ class ManifestReader:
     """
 
     def __init__(self, source: FaceSource, classes: Classes) -> None:
-        self.root = source.path.parent
+        self.root = source.path.parent / source.columns.folder
         self._file, self._named, self._split, self._limit = source.path, source.columns, source.split, source.limit
         if not self._file.is_file():
             raise DataError(f"{self._file}: {'is a folder' if self._file.is_dir() else 'no such file'}; expected a CSV")
@@ -144,7 +144,7 @@ class ManifestReader:
 
     def _checked_header(self) -> list[str]:
         with self._opened() as rows:
-            header = next(rows, [])
+            header: list[str] = next(rows, [])
         if not header:
             raise DataError(f"{self._file}: is empty; expected a CSV whose first line names its columns")
         if twice := next((name for name in header if header.count(name) > 1), None):
@@ -183,7 +183,7 @@ class ManifestReader:
                     yield _Line(rows.line_num, found, len(cells) == width)
 
     @contextmanager
-    def _opened(self) -> Iterator["_csv._reader"]:
+    def _opened(self) -> "Iterator[Reader]":
         before = csv.field_size_limit(_LONGEST)
         try:
             with self._file.open(encoding="utf-8-sig", newline="") as file:
@@ -217,12 +217,12 @@ def _affect(cells: dict[str, str], column: str | None) -> float:
 def _greys(cell: str) -> NDArray[np.uint8]:
     """(h, h) of greys with spaces between them."""
     try:
-        greys = np.array([int(grey) for grey in cell.split()])
-    except (ValueError, OverflowError):
+        greys = [int(grey) for grey in cell.split()]
+    except ValueError:
         raise _Refused("pixels are not all whole numbers") from None
     side = math.isqrt(len(greys))
     if not side or side * side != len(greys):
         raise _Refused(f"{len(greys)} pixels are no square picture")
-    if greys.min() < 0 or greys.max() > 255:
-        raise _Refused(f"pixels from {greys.min()} to {greys.max()}, expected 0 to 255")
-    return greys.astype(np.uint8).reshape(side, side)
+    if min(greys) < 0 or max(greys) > 255:
+        raise _Refused("pixels are not all from 0 to 255")
+    return np.array(greys, np.uint8).reshape(side, side)

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from hashlib import file_digest
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from emollm.face_sets.classes import Classes
 from emollm.face_sets.layouts import Raw, refuse_split, spaced
 from emollm.face_sets.source import FaceSource
 
-KEYS = ("images", "votes", "columns", "name", "split")
-"""``images`` (N, h, w) or (N, h, w, 3) uint8; ``votes`` (N, V) counts; ``columns`` (V,) what they are for; ``name``, ``split`` (N,)."""
+KEYS = ("images", "votes", "columns")
+"""``images`` (N, h, w) or (N, h, w, 3) uint8; ``votes`` (N, V) counts; ``columns`` (V,) what they are for."""
+MORE = ("name", "split")
+"""(N,) each; a file without names has its rows numbered, one without splits has no parts."""
 
 _UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 
@@ -37,7 +40,7 @@ class NpzReader:
         self._arrays = _small_arrays(source.path)
         splits = self._arrays["split"]
         if source.split is not None and source.split not in splits:
-            raise refuse_split(source.path, source.split, sorted({str(name) for name in np.unique(splits)}))
+            raise refuse_split(source.path, source.split, sorted({str(name) for name in np.unique(splits)} - {""}))
         chosen = np.arange(len(splits)) if source.split is None else np.flatnonzero(splits == source.split)
         self._chosen = chosen[spaced(len(chosen), source.limit)]
         self._order = classes.votes([str(name) for name in self._arrays["columns"]], str(source.path))
@@ -67,17 +70,20 @@ def _small_arrays(file: Path) -> dict[str, NDArray]:
     if not file.is_file():
         raise DataError(f"{file}: {'is a folder' if file.is_dir() else 'no such file'}; expected an npz")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as stream:  # numpy leaves a file open that it opened itself and cannot read
+            arrays = np.load(stream, allow_pickle=False)
             if isinstance(arrays, np.ndarray):
                 raise ValueError("it holds one array without a name")
             if lacking := [key for key in KEYS if key not in arrays]:
                 raise DataError(f"{file}: lacks the array {lacking[0]!r}; expected an npz with {', '.join(KEYS)}")
-            small = {key: arrays[key] for key in KEYS if key != "images"}
+            small = {key: arrays[key] for key in (*KEYS, *MORE) if key != "images" and key in arrays}
         shape, kind = _header(file)
     except _UNREADABLE as error:
         raise DataError(f"{file}: expected an npz with {', '.join(KEYS)}: {_told(error)}") from error
     if kind != np.uint8 or len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] != 3):
         raise DataError(f"{file}: expected images (N, h, w) or (N, h, w, 3) of uint8, got {shape} of {kind}")
+    small.setdefault("name", np.char.zfill(np.arange(shape[0]).astype(str), 7))
+    small.setdefault("split", np.full(shape[0], ""))
     wanted = {"votes": (shape[0], len(small["columns"])), "name": (shape[0],), "split": (shape[0],)}
     for key, expected in wanted.items():
         if small[key].shape != expected:
@@ -95,10 +101,10 @@ def _header(file: Path) -> tuple[tuple[int, ...], np.dtype]:
     return shape, kind
 
 
-def _read_header(stream: object) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(stream)  # type: ignore[arg-type]
+    return read(stream)
 
 
 def _images(file: Path, chosen: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:

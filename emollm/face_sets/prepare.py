@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from emollm import ferplus
 from emollm.config import Settings
-from emollm.errors import DataError
+from emollm.errors import DataError, one_line
 from emollm.face_sets.classes import UNLABELLED, Classes
 from emollm.face_sets.face_set import RECORD, REJECTS, FaceSet, SetRecord
 from emollm.face_sets.layouts import Raw, Reader, reader
@@ -82,7 +82,10 @@ def prepare(source: FaceSource, crop: CropSettings, work: Path, workers: int = 2
     settings = crop.model_dump() | {"backend": backend}
     name = digest([_VERSION, rows, settings, seen_by])
     folder = work / name
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made: {error.strerror}; give another work folder") from error
     with FileLock(work / f"{name}.lock"):  # of several processes that want the same set, one makes it
         if not (folder / RECORD).exists():
             cut = Cut(crop.size, crop.margin, measured(backend) if crop.units else (), backend)
@@ -97,6 +100,8 @@ def prepare(source: FaceSource, crop: CropSettings, work: Path, workers: int = 2
 
 def _fill(folder: Path, table: Path, made: Reader, classes: Classes, cut: Cut, workers: int) -> None:
     """Writes the shards that are not there yet."""
+    for left in folder.glob(".*.tmp"):  # of a run that was killed
+        left.unlink()
     raw = RawTable(table)
     shards = range(-(-len(raw) // _SHARD))
     wanted = [k for k in shards if not _shard(folder, k).exists()]
@@ -108,7 +113,10 @@ def _fill(folder: Path, table: Path, made: Reader, classes: Classes, cut: Cut, w
     if not wanted:
         return
     done = len(raw) - sum(min((k + 1) * _SHARD, len(raw)) - k * _SHARD for k in wanted)
-    with tqdm(total=len(raw), initial=done, desc="faces", unit=" faces", mininterval=1) as bar, ExitStack() as stack:
+    with (
+        tqdm(total=len(raw), initial=done, desc="faces", unit=" faces", mininterval=1, disable=None) as bar,
+        ExitStack() as stack,
+    ):
         results = _in_turn(jobs, workers, stack)
         for k in wanted:
             _write(folder, k, raw, results, classes, cut, bar.update)
@@ -268,7 +276,7 @@ def _finish(
     if not totals.rows:
         first = json.loads((folder / REJECTS).read_text(encoding="utf-8").split("\n", 1)[0])
         raise DataError(
-            f"{source.path}: none of its {rejects} rows can be used; the first: {first['id']}: {first['reason']} "
+            f"{source.path}: none of its {rejects} rows can be used; the first: {one_line(first['id'], 80)}: {first['reason']} "
             f"({folder / REJECTS} lists all)"
         )
     record = SetRecord(

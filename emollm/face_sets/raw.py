@@ -58,7 +58,10 @@ def require_datasets() -> Any:
 def fingerprint(source: FaceSource, content: str) -> str:
     """What a source's rows depend on; where the source lies is not part of it."""
     labels = Classes(source.label_set)
-    return digest([_VERSION, source.model_dump(mode="json", exclude={"path"}), labels.digest, content])
+    settings = source.model_dump(mode="json", exclude={"path"})
+    if not source.columns.folder:  # came later than sets that were made without it
+        del settings["columns"]["folder"]
+    return digest([_VERSION, settings, labels.digest, content])
 
 
 def digest(value: object) -> str:

@@ -121,7 +121,8 @@ def _enlarged(tile: NDArray[np.uint8]) -> tuple[Picture, Box]:
     """The picture in which a tile's face is looked for, and the box of the tile in it."""
     edge = float(ferplus.padding(tile) * ferplus.ZOOM)
     box = Box(x=edge, y=edge, width=float(tile.shape[1] * ferplus.ZOOM), height=float(tile.shape[0] * ferplus.ZOOM))
-    return _as_picture(ferplus.enlarged(tile)), box
+    grey = bool((tile == tile[..., :1]).all())  # OpenCV rounds one channel and three not quite alike
+    return _as_picture(ferplus.enlarged(tile[..., 0] if grey else tile)), box
 
 
 def _intensities(observation: Observation, codes: tuple[str, ...]) -> tuple[float, ...]:

@@ -12,7 +12,9 @@ class Columns(Settings):
     """Names of the columns of a CSV manifest, as in its first line."""
 
     image: str | None = "image"
-    """Path of the picture, relative to the CSV; null where ``pixels`` holds it."""
+    """Path of the picture, relative to the CSV or to ``folder``; null where ``pixels`` holds it."""
+    folder: str = ""
+    """Folder that those paths start from, relative to the CSV's own."""
     pixels: str | None = None
     """Greys of a square picture, 0 to 255 with spaces between them (FER2013: ``pixels``); it is then read instead of ``image``."""
     label: str = "label"

@@ -9,11 +9,15 @@ from emollm.types import Clip, Cue, CueKind, MediaInfo, Observation, Scale, Sour
 
 if TYPE_CHECKING:
     from emollm.perception.following import Progress
+    from emollm.perception.looks import Onlooker
     from emollm.perception.settings import PerceptionSettings
 
 
 def observe(
-    clip: Clip, settings: "PerceptionSettings | None" = None, progress: "Progress | None" = None
+    clip: Clip,
+    settings: "PerceptionSettings | None" = None,
+    progress: "Progress | None" = None,
+    onlooker: "Onlooker | None" = None,
 ) -> Observation:
     """All that can be measured in a clip, and what cannot, with the reason.
 
@@ -24,6 +28,7 @@ def observe(
         clip: What to look at and to listen to.
         settings: Backends and thresholds; the defaults if not given.
         progress: Told now and then how many seconds of a video or recording are done, and of how many if that is known.
+        onlooker: Shown the faces of a video that it wants, while their frames are at hand.
 
     Raises:
         MediaError: The picture, video or audio cannot be read, or a photo was given together with a video.
@@ -47,7 +52,7 @@ def observe(
     if clip.audio is not None or (clip.video is not None and clip.table is None):
         from emollm.perception.recording import observe_recording
 
-        parts.append(observe_recording(clip, settings, progress))
+        parts.append(observe_recording(clip, settings, progress, onlooker))
     if clip.transcript is not None:
         media = MediaInfo(kind="text")
         parts.append(Observation(id=clip.id, media=media, cues=(_words(clip.transcript),)))

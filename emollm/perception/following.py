@@ -13,15 +13,24 @@ from emollm.media.video import Frame, Video, frame_at
 from emollm.perception.backends import FINDERS, FaceFinder
 from emollm.perception.bearing import MeshBearing, open_bearing
 from emollm.perception.course import Course, course_of, series_step, who_speaks
+from emollm.perception.course.expressions import (
+    Expressions,
+    moment_expressions,
+    series_expressions,
+    whole_expressions,
+)
+from emollm.perception.course.peaks import AROUND
+from emollm.perception.expression import STREAM, ExpressionNet, Looks, opening
 from emollm.perception.faces import FaceSettings, find_faces
 from emollm.perception.geometry import rgb
-from emollm.perception.mesh import Eyes, region_of_points
+from emollm.perception.looks import Onlooker, Onlookers, face_of
+from emollm.perception.mesh import Eyes
 from emollm.perception.people import Gallery, Person, Watched, mesh_points, region_at, samples_of, watch
 from emollm.perception.photo import INTENSITY_SCALE, choose_meter, never_measured
 from emollm.perception.settings import PerceptionSettings
 from emollm.perception.tracking import Tracker
 from emollm.perception.watching import WATCHERS, Watcher
-from emollm.types import Box, Embedding, Face, Missing, Track
+from emollm.types import Cue, Embedding, Face, Missing, Track
 
 if TYPE_CHECKING:
     from emollm.perception.voice import Heard
@@ -81,7 +90,11 @@ class Seen(NamedTuple):
 
 
 def see(
-    video: Video, settings: PerceptionSettings, heard: "Future[Heard | MediaError | None]", progress: Progress | None
+    video: Video,
+    settings: PerceptionSettings,
+    heard: "Future[Heard | MediaError | None]",
+    progress: Progress | None,
+    onlooker: Onlooker | None = None,
 ) -> Seen:
     """Follows and measures everybody; waits for what is heard before it looks back.
 
@@ -90,7 +103,9 @@ def see(
         settings: Backends and thresholds.
         heard: What is heard in the meantime.
         progress: Told now and then how far it is.
+        onlooker: Shown the faces that it wants.
     """
+    opened = opening(settings.expression)
     with _kit(settings) as kit:
         tracker = Tracker(
             kit.watcher,
@@ -99,17 +114,29 @@ def see(
             settings.faces.max_faces,
             settings.video,
         )
-        gallery = Gallery(kit.watcher, kit.bearing, settings.smallest)
+        looks = Looks(opened.result, settings.expression.rate, settings.smallest)
+        wanted = [looks] if settings.expression.net is not None else []
+        onlookers = Onlookers([*wanted, *([onlooker] if onlooker is not None else [])])
+        gallery = Gallery(kit.watcher, kit.bearing, settings.smallest, onlookers)
         frames = _told(video, progress)
         watched = watch(frames, tracker, gallery, settings.video.shortest, settings.faces.max_faces)
+        onlookers.name({person.number: f"p{rank}" for rank, person in enumerate(watched.people, start=1)})
         voice = _waited(heard, progress, watched.end, video.info.duration)
         if watched.frames > _LONG:
             _give_back()
         speech = None if voice is None or isinstance(voice, MediaError) else voice.speech
-        return _reviewed(video, settings, kit, watched, speech)
+        return _reviewed(video, settings, kit, watched, speech, looks, opened.result())
 
 
-def _reviewed(video: Video, settings: PerceptionSettings, kit: _Kit, watched: Watched, speech: Spans | None) -> Seen:
+def _reviewed(
+    video: Video,
+    settings: PerceptionSettings,
+    kit: _Kit,
+    watched: Watched,
+    speech: Spans | None,
+    looks: Looks,
+    net: ExpressionNet | Missing | None,
+) -> Seen:
     """Everybody's course, once all frames are measured and it is known when there was speech."""
     ids = [f"p{rank}" for rank in range(1, len(watched.people) + 1)]
     people = list(zip(ids, watched.people, strict=True))
@@ -118,6 +145,10 @@ def _reviewed(video: Video, settings: PerceptionSettings, kit: _Kit, watched: Wa
     shares = who_speaks(samples, speech) if speech else None
     courses = tuple(
         course_of(one, speech, settings.course, step=step, speaks=(shares or {}).get(one.track)) for one in samples
+    )
+    courses = tuple(
+        _with_expressions(course, looks.of(person.number, id, one.times, one.angles.get("yaw")), step)
+        for (id, person), one, course in zip(people, samples, courses, strict=True)
     )
     tracks = []
     for (id, person), course, prominence in zip(people, courses, watched.shares, strict=True):
@@ -141,7 +172,29 @@ def _reviewed(video: Video, settings: PerceptionSettings, kit: _Kit, watched: Wa
         "intensity": INTENSITY_SCALE,
     }
     unmeasured = tuple(never_measured(meter))
+    if isinstance(net, ExpressionNet):
+        versions[net.source.backend] = net.source.version
+    elif net is not None:
+        unmeasured = (*unmeasured, net)
     return Seen(watched, tuple(tracks), courses, _speaker(shares), unmeasured, versions, embeddings, gaps)
+
+
+def _with_expressions(course: Course, seen: Expressions | Missing | None, step: float) -> Course:
+    """A course with what the face net read; the moments stay those of the units."""
+    if seen is None:
+        return course
+    if isinstance(seen, Missing):
+        return course._replace(missing=(*course.missing, seen))
+    found = list(moment_expressions(seen, course.peaks[0].time, max(AROUND, seen.every), np.mean))
+    cues = [item for item in found if isinstance(item, Cue)]
+    gaps = [item for item in found if isinstance(item, Missing)]
+    if gaps and not cues:
+        gaps = [gaps[0].model_copy(update={"stream": STREAM})]  # one net: all are missing or none
+    return course._replace(
+        cues=(*course.cues, *cues, *whole_expressions(seen)),
+        series=(*course.series, *series_expressions(seen, step)),
+        missing=(*course.missing, *gaps),
+    )
 
 
 def _give_back() -> None:
@@ -190,14 +243,8 @@ def _face(person: Person, row: int, video: Video, watcher: Watcher) -> Face:
         frame = frame_at(video.path, person.times[row])
         mesh = watcher.detail(frame.picture, watcher.look(frame.picture, region_at(person, row)), Eyes())
         points = mesh.points[:, :2] / frame.scale
-    left, top, right, bottom = person.boxes[4 * row : 4 * row + 4]
-    return Face.model_construct(
-        time=_round(person.times[row]),
-        box=Box(x=_round(left, 1), y=_round(top, 1), width=_round(right - left, 1), height=_round(bottom - top, 1)),
-        confidence=_round(person.confidence[row]),
-        landmarks=tuple(map(tuple, np.round(points.astype(np.float64), 1).tolist())),
-        roll=_round(float(np.degrees(region_of_points(points).angle)), 2),
-    )
+    box = np.array(person.boxes[4 * row : 4 * row + 4])
+    return face_of(person.times[row], box, person.confidence[row], points)
 
 
 def _scene(

@@ -23,6 +23,7 @@ from emollm.perception.bearing import MeshBearing
 from emollm.perception.course import Samples
 from emollm.perception.geometry import Image, Region, one_thread_of_opencv
 from emollm.perception.litert import Array
+from emollm.perception.looks import Onlooker, face_of
 from emollm.perception.mesh import FACE_POINTS, Eyes, Mesh
 from emollm.perception.tracking import Sighting, Tracker, box_of
 from emollm.perception.watching import Watcher
@@ -130,10 +131,13 @@ class Gallery:
         watcher: Completes looks and computes blendshapes.
         bearing: Computes pose and gaze.
         smallest: Faces narrower than so many pixels are followed but not measured.
+        onlooker: Shown the faces that it wants, where somebody does.
     """
 
-    def __init__(self, watcher: Watcher, bearing: MeshBearing, smallest: float) -> None:
-        self._watcher, self._bearing, self._smallest = watcher, bearing, smallest
+    def __init__(
+        self, watcher: Watcher, bearing: MeshBearing, smallest: float, onlooker: Onlooker | None = None
+    ) -> None:
+        self._watcher, self._bearing, self._smallest, self._onlooker = watcher, bearing, smallest, onlooker
         self.people: dict[int, Person] = {}
         self._eyes: dict[int, Eyes] = {}
         self._before: dict[int, tuple[Mesh, Mesh]] = {}
@@ -163,6 +167,9 @@ class Gallery:
             person.regions.extend(mesh.region)
             person.weight += _weight(box * scale, picture) * mesh.presence
             self._keep_mesh(person, mesh, scale)
+            if self._onlooker is not None and self._onlooker.wants(person.number, time):
+                points = mesh.points[:, :2] / scale
+                self._onlooker.show(person.number, picture, scale, face_of(time, box, mesh.presence, points))
             waiting = self._waiting.setdefault(person.number, [])
             height, width = picture.shape[:2]
             waiting.append((mesh, width, height))

@@ -17,7 +17,10 @@ from emollm.perception import visibility
 from emollm.perception.backends import BEARINGS, FINDERS, METERS, FaceMeter, Reading
 from emollm.perception.blazeface import Detection
 from emollm.perception.course.cues import BROWS, FRONTAL
+from emollm.perception.course.expressions import Expressions, moment_expressions
 from emollm.perception.course.eyes import GAZE_UNITS
+from emollm.perception.crops import aligned_crop
+from emollm.perception.expression import FARTHEST_YAW, STREAM, TURNED, ExpressionNet, opening, unseen
 from emollm.perception.faces import others, same_face
 from emollm.perception.gaze import Gaze
 from emollm.perception.geometry import Pixels, one_thread_of_opencv
@@ -62,6 +65,7 @@ class PhotoPerception:
             self._free.put(meter)
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="perception")
         self._unmeasured = tuple(never_measured(self._meter))
+        self._expression = opening(settings.expression)
 
     def __call__(self, picture: Picture, id: str) -> Observation:
         """All that can be measured in a decoded picture."""
@@ -73,9 +77,12 @@ class PhotoPerception:
         cues: list[Cue] = []
         missing: list[Missing] = []
         for rank, index in enumerate(order, start=1):
-            track = _track(f"p{rank}", everyone[index], float(shares[index]), picture.scale)
-            tracks.append(track)
-            for item in self._measure(everyone[index], track.id, picture):
+            tracks.append(_track(f"p{rank}", everyone[index], float(shares[index]), picture.scale))
+        shown = [everyone[index] for index in order]
+        net = self._expression.result()
+        read = self._expressions(net, shown, tracks, picture) if isinstance(net, ExpressionNet) else {}
+        for person, track in zip(shown, tracks, strict=True):
+            for item in (*self._measure(person, track.id, picture), *read.get(track.id, ())):
                 if isinstance(item, Cue):
                     cues.append(item)
                 else:
@@ -87,6 +94,7 @@ class PhotoPerception:
             missing.append(Missing(stream="face", reason=reason))
         if tracks:
             missing += self._unmeasured
+            missing += [net] if isinstance(net, Missing) else []
         meter = self._meter.source
         versions = {
             "emollm": __version__,
@@ -94,6 +102,8 @@ class PhotoPerception:
             meter.backend: meter.version,
             "intensity": INTENSITY_SCALE,
         }
+        if isinstance(net, ExpressionNet):
+            versions[net.source.backend] = net.source.version
         return Observation(
             id=id, media=picture.info, tracks=tuple(tracks), cues=tuple(cues), missing=tuple(missing), versions=versions
         )
@@ -142,6 +152,34 @@ class PhotoPerception:
         for name, value in bearing.pose._asdict().items():
             yield self._degrees(CueKind.HEAD_POSE, name, value, track, person.score)
         yield from self._gaze(person, track, bearing.gaze, hidden)
+
+    def _expressions(
+        self, net: ExpressionNet, people: list[Person], tracks: list[Track], picture: Picture
+    ) -> dict[str, list[Cue | Missing]]:
+        """What the net reads in all faces at once, or why not, by track."""
+        height, width = picture.pixels.shape[:2]
+        out: dict[str, list[Cue | Missing]] = {}
+        crops: list[Pixels] = []
+        read: list[tuple[Track, Person]] = []
+        for person, track in zip(people, tracks, strict=True):
+            mesh = person.reading.mesh
+            turned = abs(self._bearing(mesh).pose.yaw) > FARTHEST_YAW
+            why = unseen(mesh.points, width, height, self._settings.smallest) or (TURNED if turned else None)
+            if why is not None:
+                out[track.id] = [Missing(stream=STREAM, reason=why, track=track.id)]
+                continue
+            crops.append(aligned_crop(picture, track.faces[0], net.size, net.margin))
+            read.append((track, person))
+        for (track, person), values in zip(read, net(crops) if crops else (), strict=True):
+            seen = Expressions(
+                track=track.id,
+                times=np.zeros(1),
+                values={name: values[k : k + 1] for k, name in enumerate(net.names)},
+                confidence=np.array([person.score]),
+                source=net.source,
+            )
+            out[track.id] = list(moment_expressions(seen, 0.0, 0.0, np.mean))
+        return out
 
     def _units(self, person: Person, track: str, hidden: set[Region], frontal: bool) -> Iterator[Cue | Missing]:
         """Units by the recipe of FACS on what was measured; then each on its own scale of intensity."""

@@ -12,6 +12,7 @@ from emollm.errors import MediaError
 from emollm.media.audio import RATE, open_sound
 from emollm.media.video import Video, open_video
 from emollm.perception.following import Progress, Seen, see
+from emollm.perception.looks import Onlooker
 from emollm.perception.settings import PerceptionSettings
 from emollm.types import Clip, Cue, CueKind, MediaInfo, Missing, Observation, Series
 
@@ -34,13 +35,16 @@ class Recording(NamedTuple):
     """Why there is no sound, or why it is not heard."""
 
 
-def observe_recording(clip: Clip, settings: PerceptionSettings, progress: Progress | None = None) -> Observation:
+def observe_recording(
+    clip: Clip, settings: PerceptionSettings, progress: Progress | None = None, onlooker: Onlooker | None = None
+) -> Observation:
     """All that can be measured in a clip's video and sound.
 
     Args:
         clip: With ``video`` or ``audio``; a video's own sound is heard unless the clip has another.
         settings: Backends and thresholds.
         progress: Told now and then how far it is.
+        onlooker: Shown the faces of the video that it wants.
 
     Raises:
         MediaError: The video or the audio cannot be read.
@@ -53,7 +57,7 @@ def observe_recording(clip: Clip, settings: PerceptionSettings, progress: Progre
             stack.callback(media.sound.stop.set)  # runs before the pool is waited for
             media.sound.progress = None if media.video else progress
         heard = pool.submit(_listen, media.sound, settings)
-        seen = see(media.video, settings, heard, progress) if media.video is not None else None
+        seen = see(media.video, settings, heard, progress, onlooker) if media.video is not None else None
         voice = heard.result()
         return _assemble(clip, settings, media, seen, voice)
 

@@ -145,8 +145,32 @@ class _Checkpoint(NamedTuple):
 _opening = threading.Lock()
 
 
-@cache
-def _open(checkpoint: str, device: str) -> Scene:
+class Opened(NamedTuple):
+    """A checkpoint as open_clip built it, with both towers."""
+
+    model: Any
+    """In evaluation mode."""
+    preprocess: Any
+    """The checkpoint's own transform: a PIL image to (3, H, W)."""
+    architecture: str
+    """What open_clip calls it; ``open_clip.get_tokenizer`` takes this name."""
+    label: str
+    version: str
+    """Hash or revision."""
+
+
+def open_checkpoint(checkpoint: str, device: str = "auto") -> Opened:
+    """The model of a checkpoint.
+
+    Args:
+        checkpoint: As :class:`SceneSettings` takes it.
+        device: ``auto`` is the GPU if there is one.
+
+    Raises:
+        AssetError: It is on the hub and cannot be had from there.
+        ModelError: There is no such checkpoint, it is not in safetensors, or it does not fit its architecture.
+        MissingDependency: open_clip is not installed.
+    """
     open_clip, torch = _packages()
     found = _find(checkpoint)
     config = _config(open_clip, found)
@@ -165,11 +189,18 @@ def _open(checkpoint: str, device: str) -> Scene:
     except _unusable() as error:
         told = one_line(str(error))
         raise ModelError(f"{checkpoint}: the weights do not fit the architecture, or cannot be read: {told}") from error
+    return Opened(model.eval(), preprocess, found.name, found.label, found.version)
+
+
+@cache
+def _open(checkpoint: str, device: str) -> Scene:
+    opened = open_checkpoint(checkpoint, device)
+    model = opened.model
     for name, _ in list(model.named_children()):
         if name != "visual":
             setattr(model, name, None)  # the text tower: a third of the weights, and never asked
-    source = Source(backend=f"open_clip:{found.label}", version=found.version, licence=LICENCE)
-    return Scene(model.eval(), preprocess, source, device)
+    source = Source(backend=f"open_clip:{opened.label}", version=opened.version, licence=LICENCE)
+    return Scene(model, opened.preprocess, source, str(next(model.parameters()).device))
 
 
 def _packages() -> tuple[Any, Any]:

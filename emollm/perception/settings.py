@@ -6,6 +6,7 @@ from pydantic import Field
 
 from emollm.config import Settings
 from emollm.perception.course.settings import CourseSettings
+from emollm.perception.expression import ExpressionSettings
 from emollm.perception.faces import FaceSettings
 from emollm.perception.scene import SceneSettings
 from emollm.perception.tracking import TrackingSettings
@@ -20,6 +21,8 @@ class PerceptionSettings(Settings):
     bundle where it is at hand or can be fetched, else our head."""
     bearing: str = "mesh"
     """Backend of head pose and gaze."""
+    expression: ExpressionSettings = ExpressionSettings()
+    """How a face net reads expressions."""
     faces: FaceSettings = FaceSettings()
     """How faces are found."""
     video: TrackingSettings = TrackingSettings()

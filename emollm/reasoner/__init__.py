@@ -16,7 +16,7 @@ from emollm.reasoner.channels import Channels
 from emollm.reasoner.rationale import Writer
 from emollm.reasoner.weighing import ReasonerSettings, Weighing, weigh
 from emollm.reasoner.weight_text import Decision, Doubt
-from emollm.types import Answer, AnswerProvenance, CueKind, Observation, Peak, RankedLabel, Track
+from emollm.types import Answer, AnswerProvenance, Observation, Peak, RankedLabel, Track
 
 __all__ = ["ReasonerSettings", "reason"]
 
@@ -92,11 +92,9 @@ def _others(
 ) -> Iterator[tuple[Peak, str | None]]:
     """What the other moments of a clip speak for by themselves: a label with a movement, or None for none clearly.
 
-    Only of those at which all units are known that decide the label, and where nothing but units does.
+    Only of those at which everything is known that decides the label.
     """
     others = channels.person.peaks[1:] if channels.person is not None else ()
-    if any(cue.kind is CueKind.EXPRESSION for cue in channels.moment):
-        return
     for peak in others:
         cues = channels.moment_at(peak.time)
         if cues:
@@ -144,8 +142,10 @@ def _decide(weighing: Weighing, settings: ReasonerSettings) -> Decision:
         outcome = "unclear_weak"
     else:
         outcome = "answered_neutral" if label == weighing.neutral else "answered"
-    if label == weighing.neutral:
-        return Decision(outcome, label, second, weighing.movement)
+    if (
+        label == weighing.neutral
+    ):  # which a net may say of a face that moves: how strong the neutral is then has no meaning
+        return Decision(outcome, label, second, weighing.movement if weighing.stillness > 0 else None)
     match = weighing.matches.get(label)
     intensity = match.intensity if match else None
     if outcome == "answered" and intensity is None:

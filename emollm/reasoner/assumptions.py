@@ -23,6 +23,23 @@ class VoicePrior(NamedTuple):
     """Short names for running text."""
 
 
+class ExpressionShare(NamedTuple):
+    """What the probabilities of expression networks count for."""
+
+    share: dict[str, float]
+    """By backend."""
+    other: float
+    """Of all other backends."""
+    clear: float
+    """Probability from which a network clearly speaks for an expression."""
+    unlikely: float
+    """Probability up to which it speaks against one."""
+
+    def of(self, backend: str) -> float:
+        """The share of one backend."""
+        return self.share.get(backend, self.other)
+
+
 @cache
 def contradictions() -> dict[str, tuple[str, ...]]:
     """Units that pull against an expression, by emotion."""
@@ -46,6 +63,12 @@ def voice_prior() -> VoicePrior:
     """The emotions that highly and little activated voices often go with."""
     row = _table()["voice"]
     return VoicePrior(tuple(row["high"]), tuple(row["low"]), row["cite"])
+
+
+@cache
+def expression_share() -> ExpressionShare:
+    """How an expression network counts beside the units."""
+    return ExpressionShare(**_table()["expression"])
 
 
 @cache

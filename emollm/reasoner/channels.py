@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from functools import cached_property
+from statistics import fmean
 from typing import Literal, NamedTuple
 
 from emollm.evidence.lookup import TOLERANCE, Evidence
@@ -17,6 +18,8 @@ Medium = Literal["photo", "clip", "sound", "text"]
 SPEAKS = 0.5
 """Share of the speech during which a mouth moves as a speaker's does from which the person is said to speak."""
 _OF_FACE = frozenset({CueKind.ACTION_UNIT, CueKind.EXPRESSION, CueKind.GAZE, CueKind.HEAD_POSE})
+_CLEAR_SECONDS = 0.5
+"""How long, at least, an expression has to be read to be told of."""
 _DEPARTURES = ("pitch", "loudness", "rate")
 _TURNS = ("yaw", "pitch", "roll", "gaze_yaw", "gaze_pitch")
 
@@ -100,12 +103,18 @@ class Channels:
         return Evidence.of(self.observation, self.person.id if self.person is not None else None)
 
     def moment_at(self, time: float) -> list[Cue]:
-        """The units at another moment of the clip, by the course over time, as cues of that moment.
+        """The units and expressions at another moment of the clip, by the course over time, as cues of that moment.
 
-        Empty where not all units are known then that are known at the apex.
+        Empty where not all are known then that are known at the apex.
         """
         out = []
         for cue in self.moment:
+            if cue.kind is CueKind.EXPRESSION and cue.scale is Scale.PROBABILITY and cue.extent is Extent.MOMENT:
+                series = self.evidence.series(cue.name)
+                near = (max(0.0, time - series.step), time + series.step) if series is not None else (time, time)
+                if not (read := self.evidence.values(cue.name, *near)):
+                    return []
+                out.append(cue.model_copy(update={"value": fmean(read), "start": time, "end": time}))
             if cue.kind is not CueKind.ACTION_UNIT or cue.extent is not Extent.MOMENT:
                 continue
             values = self.evidence.values(cue.name, time, time)
@@ -121,6 +130,29 @@ class Channels:
             sides = {"left": None, "right": None}
             out.append(cue.model_copy(update={"value": value, "start": time, "end": time, **sides}))
         return out
+
+    def read_elsewhere(self, besides: Collection[str], clear: float, most: int) -> list[tuple[float, Cue, float]]:
+        """When else an expression network clearly reads another expression: time, its cue at the apex, and the probability then.
+
+        Of each the likeliest time, where it is clear for half a second or more; in the order of time.
+
+        Args:
+            besides: Names of expressions to leave out.
+            clear: Least probability.
+            most: At most so many.
+        """
+        found = []
+        for cue in self.moment:
+            series = self.evidence.series(cue.name)
+            if cue.kind is not CueKind.EXPRESSION or cue.extent is not Extent.MOMENT or cue.name in besides:
+                continue
+            values = [value or 0.0 for value in series.values] if series is not None and series.kind is cue.kind else []
+            if series is None or sum(value >= clear for value in values) * series.step < _CLEAR_SECONDS:
+                continue
+            top = max(range(len(values)), key=lambda index: values[index])
+            found.append((series.start + (top + 0.5) * series.step, cue, values[top]))
+        found.sort(key=lambda one: -one[2])
+        return sorted(found[:most], key=lambda one: one[0])
 
     @cached_property
     def movements(self) -> list[Cue]:

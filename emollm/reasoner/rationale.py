@@ -20,7 +20,7 @@ from emollm.reasoner.unit_text import UnitText
 from emollm.reasoner.voice_text import VoiceText
 from emollm.reasoner.weighing import Weighing
 from emollm.reasoner.weight_text import Decision, Doubt, WeightText
-from emollm.reasoner.wording import Wording, listed, seconds, two
+from emollm.reasoner.wording import Wording, listed, lowered, seconds, two
 from emollm.types import CueKind, Rationale
 
 
@@ -80,12 +80,35 @@ class Writer:
         matches = [self.weighing.matches.get(label) for label in (self.decision.label, self.decision.second)]
         concerned = {unit for match in matches if match for unit in (*match.prototype.units, *match.against)}
         out = self.units.sentences(frozenset(concerned), self.course.when())
-        ranked = sorted(self.weighing.expressions.values(), key=lambda cue: (-(cue.value or 0.0), cue.id))
-        for cue in ranked[:2]:
-            word = Evidence.emotion(cue)
-            if word is not None:
-                out.append(self.words.say("expression", emotion=word, value=two(cue.value)))
-        return [*out, *self.course.sentences()]
+        out += self._read()
+        return [*out, *self.course.sentences(), *self._read_elsewhere()]
+
+    def _read(self) -> list[str]:
+        """What an expression network gives the first two expressions, at the moment that decides."""
+        cues = {cue.id: cue for cue in self.weighing.expressions.values()}
+        ranked = sorted(cues.values(), key=lambda cue: (-(cue.value or 0.0), cue.id))
+        named = [(word, cue) for cue in ranked if (word := Evidence.emotion(cue)) is not None]
+        if not named:
+            return []
+        values = {"emotion": named[0][0], "value": two(named[0][1].value), "second": ""}
+        if len(named) > 1 and (named[1][1].value or 0.0) >= _LEAST_PROBABILITY:
+            values |= {"second": named[1][0], "second_score": two(named[1][1].value)}
+        said = self.words.say("expression", **values)
+        peak = self.channels.peak
+        return [said if peak is None else f"At {seconds(peak.time)} s {lowered(said)}"]
+
+    def _read_elsewhere(self) -> list[str]:
+        """What the network clearly reads at other times of the clip."""
+        cues = list(self.weighing.expressions.values())
+        if self.channels.peak is None or not cues:
+            return []
+        first = max(cues, key=lambda cue: cue.value or 0.0)
+        found = self.channels.read_elsewhere({first.name, "neutral"}, _CLEARLY, _MOST_READ)
+        return [
+            self.clip.say("expression_then", time=seconds(time), emotion=word, value=two(value))
+            for time, cue, value in found
+            if (word := Evidence.emotion(cue)) is not None
+        ]
 
     def _interpretation(self) -> list[str]:
         out = self.weights.sentences() if self.channels.has_face else []
@@ -156,6 +179,11 @@ class Writer:
             yield self.clip.say(f"no_face_{self.channels.medium}", voice=heard, words=read)
 
 
+_CLEARLY = 0.6
+"""Probability from which another expression is told of that a network reads elsewhere in the clip."""
+_MOST_READ = 2
+_LEAST_PROBABILITY = 0.1
+"""Below this probability a network's second expression is not named."""
 _LEAST_SCORE = 0.01
 """Below this score a runner-up is not named."""
 _LEAST_SUPPORT = 0.2

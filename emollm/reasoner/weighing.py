@@ -9,7 +9,11 @@ Presence is soft: 0 at an intensity of .1, 1 from .5; for a probability 0 at .25
 count only in proportion to the most present other unit of the core: talking moves them too. The norm is the same sum at
 full presence; a unit that was not measured, or reads low where the backend under-reports it, counts there with a part of
 its weight (``unknown``): it is neither absent nor free. Neutral is the lack of movement. A label without a prototype has
-score 0. Core 1, variant 1/2 and the contradictions follow docs/evidence.md; none of the constants was fitted by a search.
+score 0. Core 1, variant 1/2 and the contradictions follow docs/evidence.md; none of these constants was fitted by a search.
+
+Where an expression network gave probabilities, the scores of the labels that it knows are mixed with them by its share
+(``assumptions.yaml``); labels that it does not know keep what the units give them. A probability is no strength: intensity comes
+from units only.
 
 While the person speaks, a unit that speech moves counts with the part of its strength that ``facs.yaml`` gives it (half for
 AU10, 12, 14 and 15, a tenth for the rest of the mouth); the other part is treated as unmeasured.
@@ -23,8 +27,8 @@ from emollm.config import Settings
 from emollm.emotions import LabelSet
 from emollm.evidence import LIKELY, Evidence
 from emollm.facs import ABSENT, PRESENT, UNITS, Prior, Prototype, Region, asymmetric, priors
-from emollm.reasoner.assumptions import contradictions
-from emollm.types import Cue, Scale, Unit
+from emollm.reasoner.assumptions import contradictions, expression_share
+from emollm.types import Cue, Extent, Scale, Unit
 
 MOUTH_OPENING = frozenset({"AU25", "AU26", "AU27"})
 """Units that any talking moves: alone they are no sign of an expression."""
@@ -49,8 +53,9 @@ class ReasonerSettings(Settings):
     """If the two best scores are closer than this the answer is unclear."""
     min_support: Unit = 0.4
     """Below this support of the best label there is too little evidence, however far the others are behind."""
-    expression_weight: Unit = 0.5
-    """Share of an expression network's probabilities in the final scores, where there are any."""
+    expression_weight: Unit | None = None
+    """Share of an expression network's probabilities in the final scores, where there are any; null: what was measured for the
+    network, or else a half (``assumptions.yaml``)."""
     doubt: Unit = 0.2
     """What each reason for doubt (small, turned or hardly found face) moves from the scores to an even spread."""
     small_face: float = 40.0
@@ -137,6 +142,10 @@ class Weighing:
     """Nothing was measured, or nothing that was measured speaks for any label."""
     speaking: bool = False
     """Whether speech was heard while the units were measured."""
+    share: float = 0.0
+    """What the expression cues count for, beside the units; 0 without any."""
+    by_units: dict[str, float] = field(default_factory=dict)
+    """What the units give the labels by themselves, sum 1; empty where they speak for none."""
 
     @property
     def ranked(self) -> list[tuple[str, float]]:
@@ -153,11 +162,20 @@ class Weighing:
     def support(self, label: str, settings: ReasonerSettings) -> float:
         """Evidence for one label in [0, 1], not shared out among the others."""
         own = self.stillness if label == self.neutral else self.matches[label].support if label in self.matches else 0.0
-        if not self.expressions:
-            return own
         cue = self.expressions.get(label)
-        seen = cue.value or 0.0 if cue is not None else 0.0
-        return (1 - settings.expression_weight) * own + settings.expression_weight * seen
+        return own if cue is None else (1 - self.share) * own + self.share * (cue.value or 0.0)
+
+    def disagreement(self, settings: ReasonerSettings) -> tuple[str, str] | None:
+        """What the units speak for by themselves and what the expression network does, where each finds the other's unlikely."""
+        if not self.by_units or not self.expressions or not 0 < self.share < 1:
+            return None
+        units = max(self.by_units, key=lambda label: self.by_units[label])
+        net = max(self.expressions, key=lambda label: self.expressions[label].value or 0.0)
+        own = self.stillness if units == self.neutral else self.matches[units].support
+        other, table = self.expressions.get(units), expression_share()
+        clear = own >= settings.min_support and (self.expressions[net].value or 0.0) >= table.clear
+        against = other is not None and (other.value or 0.0) <= table.unlikely
+        return (units, net) if clear and against and self.by_units.get(net, 0.0) <= table.unlikely else None
 
 
 def presence(cue: Cue | None, speaking: bool = False) -> float:
@@ -205,18 +223,32 @@ def weigh(
         weights[neutral] = still**settings.sharpness
     units = _normalised(weights)
     seen = _normalised({label: cue.value or 0.0 for label, cue in expressions.items()})
-    share = settings.expression_weight if seen and units else 1.0 if seen else 0.0
+    share = _share(expressions, units, settings)
     known_labels = {*weights, *expressions} or set(labels.labels)
     empty = not seen and not units
+    told = sum(units.get(label, 0.0) for label in expressions)  # the net says nothing of the other labels
     scores = {}
     for label in labels.labels:
         even = 1 / len(known_labels) if label in known_labels else 0.0
-        mixed = even if empty else (1 - share) * units.get(label, 0.0) + share * seen.get(label, 0.0)
-        scores[label] = certainty * mixed + (1 - certainty) * even
+        mixed = units.get(label, 0.0)
+        if label in expressions and seen:
+            mixed = (1 - share) * mixed + share * seen.get(label, 0.0) * (told if units else 1.0)
+        scores[label] = certainty * (even if empty else mixed) + (1 - certainty) * even
     total = sum(scores.values())
     scores = {label: score / total for label, score in scores.items()}
     unknown = tuple(label for label in labels.labels if label not in weights and label not in expressions)
-    return Weighing(scores, matches, neutral, still, movement, unknown, expressions, empty, speaking)
+    return Weighing(scores, matches, neutral, still, movement, unknown, expressions, empty, speaking, share, units)
+
+
+def _share(expressions: dict[str, Cue], units: dict[str, float], settings: ReasonerSettings) -> float:
+    """What expression cues count for: all where the units speak for nothing, nothing where there is none."""
+    if not any(cue.value for cue in expressions.values()):
+        return 0.0
+    if not units:
+        return 1.0
+    if settings.expression_weight is not None:
+        return settings.expression_weight
+    return min(expression_share().of(cue.source.backend) for cue in expressions.values())
 
 
 def _normalised(weights: dict[str, float]) -> dict[str, float]:
@@ -326,6 +358,9 @@ def _expression(label: str, labels: LabelSet, evidence: Evidence) -> Cue | None:
     entry = labels.entry(label)
     for word in (label, *entry.synonyms, *([entry.canonical] if entry.canonical and not entry.lossy else [])):
         cue = evidence.expression(word)
-        if cue is not None and cue.scale is Scale.PROBABILITY:
-            return cue
+        if cue is None or cue.scale is not Scale.PROBABILITY:
+            continue
+        if cue.extent is Extent.WHOLE and evidence.units:  # the mean of a clip tells nothing of the moment of the units
+            continue
+        return cue
     return None

@@ -22,6 +22,9 @@ from emollm.reasoner.weighing import (
 from emollm.reasoner.wording import Wording, listed, lowered, seconds, two
 from emollm.types import Cue, Scale
 
+_BY_UNITS = 0.1
+"""Weight of a label by units alone up to which it is said to rest on the network."""
+
 
 class Decision(NamedTuple):
     """What the weights lead to."""
@@ -95,8 +98,7 @@ class WeightText:
         elif self.decision.outcome != "unclear_empty":
             out += self._aside(present, " ".join(out))
         out += self._conflicts()
-        if weighing.expressions and measured:
-            out.append(self.words.say("expression_share", score=two(self.settings.expression_weight)))
+        out += self._network()
         if weighing.unknown_labels:
             labels = listed(weighing.unknown_labels)
             out.append(self.words.say("no_prior", labels=labels, count=len(weighing.unknown_labels)))
@@ -104,6 +106,24 @@ class WeightText:
             reasons = listed([self.words.say(doubt.block, **doubt.values) for doubt in self.doubts])
             out.append(self.words.say("doubt", reasons=reasons))
         return list(dict.fromkeys(out)) or [self.words.say("nothing_clear")]
+
+    def _network(self) -> list[str]:
+        """What an expression network counts for, and whether the units say the same."""
+        weighing, label = self.weighing, self.decision.label
+        if not weighing.expressions or not self.evidence.units:
+            return []
+        out = []
+        if (found := weighing.disagreement(self.settings)) is not None:
+            cues = [weighing.expressions[one] for one in found]
+            words = [Evidence.emotion(cue) for cue in cues]
+            if None not in words:
+                values = {"value": two(cues[0].value), "second_score": two(cues[1].value)}
+                out.append(self.words.say("network_differs", emotion=words[0], second=words[1], **values))
+        elif self.decision.outcome.startswith("answered") and weighing.by_units.get(label, 0.0) <= _BY_UNITS:
+            out.append(self.words.say("network_alone", label=label))
+        if 0 < weighing.share < 1:
+            out.append(self.words.say("expression_share", score=two(weighing.share)))
+        return out
 
     def _labels(self) -> list[str]:
         """What speaks for the two best labels, or for the best one and, in a word, the other."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from emollm.facs import PRESENT, UNITS
+from emollm.facs import LIKELY, PRESENT, UNITS
 from emollm.report import axis
 from emollm.report.axis import curve, percent, spoken
 from emollm.report.quantities import event_amount, quantity
@@ -16,6 +16,9 @@ MOST_UNITS = 8
 
 _LEAST_UNITS = 3
 """Units with a lane even if they hardly move, where there are so many."""
+
+MOST_EXPRESSIONS = 3
+"""Expressions of a face net with a lane: those it finds likely at some time."""
 
 MOST_SPANS = 120
 """Events that are shaded in one lane: those of claims first, then the strongest."""
@@ -174,8 +177,12 @@ class Lanes:
         for i, item in self._units(own, events):
             name = UNITS[item.name].name if item.name in UNITS else ""
             mine = [cue for cue in events if cue.kind is CueKind.ACTION_UNIT and cue.name == item.name]
-            levels = [(PRESENT, "")] if item.scale is Scale.INTENSITY else [(0.5, "")]
+            levels = [(PRESENT, "")] if item.scale is Scale.INTENSITY else [(LIKELY, "")]
             self.add("action", item.name, name, 36, [(i, item, "action", "")], levels=levels, events=mine)
+        read = [pair for pair in own if pair[1].kind is CueKind.EXPRESSION and pair[1].scale is Scale.PROBABILITY]
+        likely = sorted((pair for pair in read if _most(pair[1]) >= LIKELY), key=lambda pair: -_most(pair[1]))
+        for i, item in likely[:MOST_EXPRESSIONS]:
+            self.add("action", item.name, "face net", 36, [(i, item, "action", "")], levels=[(LIKELY, "")])
         blinks = [cue for cue in events if cue.name in BLINKS]
         if blinks:
             self.add("eyes", "eyes", "", 16, events=blinks)

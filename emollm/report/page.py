@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from emollm.media.images import Picture
+    from emollm.report.heatmap_view import HeatView
 _LARGE_FACE = 0.3
 """Share of the picture's width from which a face is large enough to be shown without a close-up."""
 
@@ -63,6 +64,7 @@ def write_report(
     frames: Mapping[float, Picture] | None = None,
     media: Path | None = None,
     settings: ReportSettings | None = None,
+    heat: Mapping[str, HeatView] | None = None,
 ) -> None:
     """Writes the page of one clip.
 
@@ -75,12 +77,13 @@ def write_report(
             the page has texts, bars and curves only.
         media: The video or sound file, to be played in the page.
         settings: How large an embedded clip may be.
+        heat: Where a face net looked, by track.
 
     Raises:
         MediaError: ``media`` cannot be opened.
         EmollmError: The file cannot be written.
     """
-    page = render(observation, answer, picture, frames=frames, media=media, settings=settings)
+    page = render(observation, answer, picture, frames=frames, media=media, settings=settings, heat=heat)
     with replacing(path, "w") as file:
         file.write(page)
 
@@ -93,6 +96,7 @@ def render(
     frames: Mapping[float, Picture] | None = None,
     media: Path | None = None,
     settings: ReportSettings | None = None,
+    heat: Mapping[str, HeatView] | None = None,
 ) -> str:
     """The page of one clip as HTML text; see :func:`write_report`."""
     page = Page(observation, answer)
@@ -125,6 +129,7 @@ def render(
             pictures=pictures,
             photo=photo,
             faces=faces,
+            heat=heat or {},
             transcript=phrases(observation, page.keys),
             events=rows,
             events_total=total,

@@ -20,7 +20,7 @@ _MARGIN = 0.35
 
 def picture_uri(picture: Picture, longest: int) -> str:
     """The whole picture as a data URI (WebP), its longer side at most ``longest`` pixels."""
-    return _encode(_image(picture), longest)
+    return image_uri(_image(picture), longest)
 
 
 def around(picture: Picture, box: Box) -> tuple[int, int, int, int]:
@@ -44,7 +44,7 @@ def crop_uri(picture: Picture, corners: tuple[int, int, int, int], longest: int)
     left, top, right, bottom = corners
     from PIL import Image
 
-    return _encode(Image.fromarray(picture.pixels[top:bottom, left:right]), longest)
+    return image_uri(Image.fromarray(picture.pixels[top:bottom, left:right]), longest)
 
 
 def _image(picture: Picture) -> Image:
@@ -53,7 +53,8 @@ def _image(picture: Picture) -> Image:
     return Image.fromarray(picture.pixels)
 
 
-def _encode(image: Image, longest: int) -> str:
+def image_uri(image: Image, longest: int) -> str:
+    """A drawn picture as a data URI, its longer side at most ``longest`` pixels."""
     if max(image.size) > longest:
         image = image.copy()
         image.thumbnail((longest, longest), reducing_gap=3.0)

@@ -56,6 +56,8 @@ def quantity(cue: Cue) -> str:
         return UNITS[cue.name].name if cue.name in UNITS else cue.name
     if cue.kind is CueKind.PROSODY and cue.name in _VOICE_NAMES:
         return _VOICE_NAMES[cue.name]
+    if cue.kind is CueKind.EXPRESSION and cue.scale is Scale.PROBABILITY:
+        return f"{'mean ' if cue.extent is Extent.WHOLE else ''}probability of {cue.name}"
     return _NAMES.get(cue.name, cue.name.replace("_", " "))
 
 

@@ -63,8 +63,9 @@ def test_every_unit_is_measured_or_declared_missing(astronaut_observation: Obser
 
 
 def test_cues_declare_scale_source_and_both_sides(astronaut_observation: Observation) -> None:
+    scales = {CueKind.ACTION_UNIT: Scale.INTENSITY, CueKind.EXPRESSION: Scale.PROBABILITY}
     for cue in astronaut_observation.cues:
-        assert cue.scale is (Scale.INTENSITY if cue.kind is CueKind.ACTION_UNIT else Scale.DEGREES)
+        assert cue.scale is scales.get(cue.kind, Scale.DEGREES)
         assert cue.source.licence
         assert cue.source.version
         if cue.kind is CueKind.ACTION_UNIT:

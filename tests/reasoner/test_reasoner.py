@@ -572,7 +572,63 @@ def test_probabilities_of_an_expression_network_are_blended_and_worded_as_such()
     assert "gives surprise a probability of 0.70" in answer.rationale.observations
     scores = {entry.label: entry.score for entry in answer.labels}
     units_only = {entry.label: entry.score for entry in reason(seen(*smile), BASIC).labels}
-    assert scores["surprise"] == pytest.approx(0.5 * units_only["surprise"] + 0.5 * 0.7)
+    known = units_only["happiness"] + units_only["surprise"]  # of other labels the network says nothing
+    assert scores["surprise"] == pytest.approx(0.5 * units_only["surprise"] + 0.5 * 0.7 * known)
+    assert scores["fear"] == pytest.approx(units_only["fear"])
+
+
+def network(**values: float) -> tuple[Cue, ...]:
+    """What our own face net gives the eight expressions; what is not given has an equal part of the rest."""
+    words = [word.lower().replace("happy", "happiness") for word in EMOTIONS]
+    rest = (1 - sum(values.values())) / (len(words) - len(values))
+    source = Source(backend="face-mt", version="1", licence="Apache-2.0")
+    return tuple(
+        expression(word, round(values.get(word, rest), 3)).model_copy(update={"source": source}) for word in words
+    )
+
+
+@pytest.mark.parametrize(("weight", "share"), [(None, "0.85"), (0.3, "0.30")])
+def test_our_own_network_counts_as_measured_unless_a_weight_is_set(weight: float | None, share: str) -> None:
+    smile = [unit(code, 0.8) for code in ("AU06", "AU12", "AU25")]
+    answer = reason(seen(*smile, *network(happiness=0.9)), BASIC, ReasonerSettings(expression_weight=weight))
+    assert answer.rationale is not None
+    assert f"count for {share} of the weight" in answer.rationale.interpretation
+
+
+def test_where_units_and_network_disagree_the_answer_says_so() -> None:
+    smile = [unit(code, 0.8) for code in ("AU06", "AU12", "AU25")]
+    answer = reason(seen(*smile, *network(sadness=0.9)), BASIC)
+    assert answer.rationale is not None
+    assert "disagree" in answer.rationale.interpretation
+    assert [claim.verdict for claim in answer.claims if "0.90" in claim.text] == [Verdict.SUPPORTED] * 2
+    agreed = reason(seen(*smile, *network(happiness=0.9)), BASIC)
+    assert agreed.rationale is not None
+    assert "disagree" not in agreed.rationale.interpretation
+
+
+def test_a_network_gives_no_strength_to_what_no_unit_shows() -> None:
+    still = [unit(code, 0.02) for code in MEASURED]
+    answer = reason(seen(*still, *network(anger=0.95)), BASIC)
+    assert (answer.label, answer.intensity) == ("anger", None)
+    assert answer.rationale is not None
+    assert "of unknown strength" in answer.rationale.conclusion
+
+
+def test_neutral_by_the_network_alone_has_no_strength() -> None:
+    answer = reason(seen(unit("AU12", 0.5), unit("AU04", 0.4), *network(neutral=0.97)), BASIC)
+    assert (answer.label, answer.intensity) == ("neutral", None)
+
+
+def test_a_label_that_the_network_does_not_know_keeps_what_the_units_give_it() -> None:
+    movements = [unit(code, 0.6) for code in ("AU01", "AU02", "AU12", "AU25")]
+    labels = label_set("c-expr-db")
+    with_net = reason(seen(*movements, *network(happiness=0.9)), labels)
+    alone = reason(seen(*movements), labels)
+    assert {one.label: one.score for one in with_net.labels} == {one.label: one.score for one in alone.labels}
+
+
+def test_an_answer_names_the_network_it_used() -> None:
+    assert "face-mt@1" in reason(seen(*network(anger=0.95)), BASIC).provenance.cues
 
 
 def test_expression_probabilities_alone_give_a_label_without_strength() -> None:

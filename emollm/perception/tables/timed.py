@@ -1,15 +1,12 @@
 """Cues, series and moments of rows with times: the same course over time as of a video."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from emollm.perception.course import Course, CourseSettings, Samples, course_of
-from emollm.perception.course.cues import rounded
+from emollm.perception.course.expressions import Expressions, moment_expressions, series_expressions
 from emollm.perception.course.peaks import AROUND
-from emollm.perception.course.series import Grid
 from emollm.perception.tables.person import Person
-from emollm.types import Cue, CueKind, Extent, Missing, Peak, Scale
+from emollm.types import Cue, Missing, Scale
 
 
 def timed_course(person: Person, track: str | None, settings: CourseSettings, step: float) -> Course:
@@ -31,16 +28,13 @@ def timed_course(person: Person, track: str | None, settings: CourseSettings, st
     parts = [course]
     for scale in rest:
         parts.append(course_of(_samples(person, track, scale, {}), None, settings, step=step, peaks=course.peaks))
-    grid = Grid(person.times, step)
-    said = tuple(_expressions(person, track, course.peaks[0]))
+    seen = _expressions(person, track)
+    said = tuple(moment_expressions(seen, course.peaks[0].time, AROUND, _median))
     return Course(
         (*(cue for part in parts for cue in part.cues), *(item for item in said if isinstance(item, Cue))),
         (
             *(item for part in parts for item in part.series),
-            *(
-                grid.series(CueKind.EXPRESSION, column.name, column.scale, column.values, track, person.source)
-                for column in person.expressions
-            ),
+            *series_expressions(seen, step),
         ),
         course.peaks,
         (*(gap for part in parts for gap in part.missing), *(item for item in said if isinstance(item, Missing))),
@@ -68,26 +62,14 @@ def _samples(person: Person, track: str | None, scale: Scale, angles: dict[str, 
     )
 
 
-def _expressions(person: Person, track: str | None, peak: Peak) -> Iterator[Cue | Missing]:
-    """What the tool says of the expression at the main moment."""
+def _expressions(person: Person, track: str | None) -> Expressions:
+    """What the tool says of expressions."""
     assert person.times is not None
-    near = np.flatnonzero(np.abs(person.times - peak.time) <= AROUND + 1e-3)
-    prefix = f"{track}." if track is not None else ""
-    for column in person.expressions:
-        values = column.values[near]
-        if np.isnan(values).all():
-            yield Missing(stream=column.name, reason=f"not measured at {peak.time:.1f} s", track=track)
-            continue
-        yield Cue(
-            id=f"{prefix}expression.{column.name}",
-            kind=CueKind.EXPRESSION,
-            name=column.name,
-            scale=column.scale,
-            value=rounded(float(np.nanmedian(values))),
-            track=track,
-            extent=Extent.MOMENT,
-            start=rounded(person.times[near[0]]),
-            end=rounded(person.times[near[-1]]),
-            confidence=person.sure(int(near[np.abs(person.times[near] - peak.time).argmin()])),
-            source=person.source,
-        )
+    sure = np.full(len(person.times), np.nan) if person.confidence is None else person.confidence
+    return Expressions(
+        track, person.times, {column.name: column.values for column in person.expressions}, sure, person.source
+    )
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values))

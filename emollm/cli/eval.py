@@ -1,0 +1,169 @@
+"""``emollm eval``: models on labelled data, with floors and intervals."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from emollm.errors import ConfigError, MissingDependency
+
+if TYPE_CHECKING:
+    from emollm.eval.face import FaceTask
+
+_SUFFIXES = {".npz": "npz", ".csv": "csv", ".tsv": "csv"}
+
+
+@click.group("eval")
+def command() -> None:
+    """Measure models on labelled data."""
+
+
+@command.command("face")
+@click.option(
+    "--encoder", default="face-mt", show_default=True, help="A shipped face net, or a folder that training wrote."
+)
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="An npz as FER+, a folder of classes, or a CSV."
+)
+@click.option("--split", help="The part to score; may be left out where there is only one.")
+@click.option("--layout", type=click.Choice(["npz", "folder", "csv"]), help="By default told by the name of the data.")
+@click.option("--label-set", default="ferplus", show_default=True, help="What the classes of the data are called.")
+@click.option("--classes", metavar="A,B,…", help="Score only these, and let the net answer nothing else.")
+@click.option(
+    "--heads", default="expression", show_default=True, metavar="A,B", help="expression, units: heads to score."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting, such as source.columns.image=file."
+)
+@click.option("--limit", type=click.IntRange(1), help="At most so many faces, evenly spaced.")
+@click.option("--resamples", type=click.IntRange(100, 1_000_000), help="Of the bootstrap.  [default: 2000]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--work", type=click.Path(path_type=Path), help="Keep prepared crops here for the next time.")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes that cut crops.")
+@click.option("--speed", is_flag=True, help="Also measure CPU milliseconds a face.")
+@click.option("--predictions", type=click.Path(path_type=Path), help="Write the answers face by face (.csv, .parquet).")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the report as JSON to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+def face(
+    encoder: str,
+    data: Path,
+    work: Path | None,
+    workers: int,
+    speed: bool,
+    predictions: Path | None,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Score a face net: accuracy, recalls, calibration, each with its interval and floor.
+
+    Of data with votes the majority protocol of FER+ gives the labels; how many images it discards is told.
+    """
+    with needs_train():
+        from emollm.encoders.weights import load
+        from emollm.eval.face import evaluate
+        from emollm.eval.face_text import checked_table, text, write_predictions
+    from emollm.files import replacing
+
+    if predictions is not None:
+        checked_table(predictions)
+    task = face_task(data, **options)
+    trained = load(encoder)
+    with ExitStack() as stack:
+        folder = work or Path(stack.enter_context(TemporaryDirectory(prefix="emollm-faces-")))
+        result = evaluate(trained, task, folder, workers=workers, progress=stack.enter_context(_bar()))
+        if predictions is not None:
+            write_predictions(result.answers, predictions)
+    given = {"encoder": encoder, "data": str(data), "speed": speed} | {k: v for k, v in options.items() if v}
+    told = result.report.provenance | {"options": {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}}
+    if speed:
+        from emollm.eval.face_speed import speeds
+
+        told["cpu_ms_a_face"] = dict(speeds([trained])[0]._asdict())
+    report = result.report.model_copy(update={"provenance": told})
+    if out is not None:
+        with replacing(out, "w") as file:
+            file.write(report.to_json(indent=1) + "\n")
+    click.echo(report.to_json() if as_json else text(report))
+
+
+def face_task(
+    data: Path,
+    *,
+    split: str | None = None,
+    layout: str | None = None,
+    label_set: str = "ferplus",
+    classes: str | None = None,
+    heads: str = "expression",
+    overrides: tuple[str, ...] = (),
+    limit: int | None = None,
+    resamples: int | None = None,
+    seed: int = 0,
+) -> "FaceTask":
+    """The settings that a line's options stand for.
+
+    Raises:
+        ConfigError: Options that no setting takes, or data whose layout its name does not tell.
+    """
+    import json
+
+    from emollm import config
+    from emollm.eval.face import FaceTask
+
+    source = {
+        "path": str(data),
+        "layout": layout or _layout(data),
+        "split": split,
+        "label_set": label_set,
+        "limit": limit,
+    }
+    values: dict[str, Any] = {f"source.{name}": value for name, value in source.items()}
+    values |= {"classes": _words(classes or ""), "heads": _words(heads), "seed": seed}
+    if resamples is not None:
+        values["resamples"] = resamples
+    return config.load(FaceTask, None, [*(f"{name}={json.dumps(value)}" for name, value in values.items()), *overrides])
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _layout(data: Path) -> str:
+    if data.is_dir():
+        return "folder"
+    if data.suffix.lower() in _SUFFIXES:
+        return _SUFFIXES[data.suffix.lower()]
+    if not data.exists():
+        raise ConfigError(f"{data}: no such file or folder")
+    raise ConfigError(f"{data}: its name does not say what it is; give --layout npz, folder or csv")
+
+
+@contextmanager
+def needs_train() -> Iterator[None]:
+    """Names the extra where one of its packages is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] == "emollm":
+            raise
+        raise MissingDependency(
+            f"measuring face nets needs the package {error.name!r}; install it with: pip install 'emollm[train]'"
+        ) from error
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, if that is a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(desc="answers", unit=" faces", leave=False, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress

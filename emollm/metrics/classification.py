@@ -1,0 +1,270 @@
+"""Accuracy, recalls and F1 over a fixed list of labels, strict and lenient, with the floors of answers that look at nothing.
+
+WAR is the accuracy and UAR the mean recall over the classes that the reference has (Schuller et al. 2009, INTERSPEECH emotion
+challenge). Labels are passed as a fixed list: an answer outside of it is wrong, and does not become a class of its own. A missing
+answer (abstained, unparsed) is no label: *strict* counts it as wrong, *lenient* leaves its item out.
+
+Arrays of labels hold positions in the list.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emollm.errors import DataError, unknown_name
+from emollm.metrics.bootstrap import RESAMPLES, Statistic, Weights, bootstrap, value, wilson
+from emollm.metrics.report import ClassScore, Confusion, Measure, Report, measured, ratio
+
+UNANSWERED = -1
+"""No answer: abstained or unparsed."""
+STRAY = -2
+"""An answer that is none of the labels."""
+
+Codes: TypeAlias = NDArray[np.integer[Any]]
+"""(n,) positions in the list of labels; as answers also :data:`UNANSWERED` and :data:`STRAY`."""
+Counts: TypeAlias = NDArray[np.float64]
+"""(…, C, C + 2) reference × answer; the last two columns are stray and missing answers."""
+
+
+def codes(words: Sequence[str | None], labels: Sequence[str]) -> Codes:
+    """Positions (n,) of words in the list of labels; None becomes :data:`UNANSWERED`.
+
+    Raises:
+        DataError: A word that is no label; the message gives the closest.
+    """
+    place: dict[str | None, int] = {label: k for k, label in enumerate(labels)}
+    place[None] = UNANSWERED
+    for word in words:
+        if word not in place:
+            raise DataError(unknown_name("label", str(word), labels))
+    return np.array([place[word] for word in words], np.int64)
+
+
+# ---- counting -------------------------------------------------------------------------------------------------------
+
+
+def counter(reference: Codes, predicted: Codes, classes: int) -> Callable[[Weights], Counts]:
+    """What counts weighed items (b, n) into (b, C, C + 2).
+
+    Raises:
+        DataError: Not as many answers as references, or a number that is no label.
+    """
+    if reference.shape != predicted.shape or reference.ndim != 1:
+        raise DataError(f"expected an answer for each item, got {predicted.shape} for {reference.shape}")
+    for name, array, least in (("reference", reference, 0), ("answer", predicted, STRAY)):
+        if len(array) and not least <= array.min() <= array.max() < classes:
+            raise DataError(f"{name} {array.min()} to {array.max()}: expected {least} to {classes - 1}")
+    columns = np.where(predicted == UNANSWERED, classes + 1, np.where(predicted == STRAY, classes, predicted))
+    cells = np.zeros((len(reference), classes * (classes + 2)))
+    cells[np.arange(len(reference)), reference * (classes + 2) + columns] = 1
+    return lambda weights: (weights @ cells).reshape(*weights.shape[:-1], classes, classes + 2)
+
+
+def confusion(reference: Codes, predicted: Codes, classes: int) -> NDArray[np.int64]:
+    """(C, C + 2) reference × answer; the last two columns are stray and missing answers."""
+    counts = counter(reference, predicted, classes)(np.ones((1, len(reference))))[0]
+    return np.rint(counts).astype(np.int64)
+
+
+def lenient(counts: Counts) -> Counts:
+    """The same without the items that have no answer."""
+    kept = counts.copy()
+    kept[..., -1] = 0
+    return kept
+
+
+# ---- metrics of counts ----------------------------------------------------------------------------------------------
+
+
+def hits(counts: Counts) -> Counts:
+    """(…, C) items of each class that are right."""
+    return np.diagonal(counts[..., : counts.shape[-2]], axis1=-2, axis2=-1)
+
+
+def recall(counts: Counts) -> Counts:
+    """(…, C); NaN for a class without items."""
+    return ratio(hits(counts), counts.sum(-1), np.nan)
+
+
+def precision(counts: Counts) -> Counts:
+    """(…, C); NaN for a class that is never answered."""
+    return ratio(hits(counts), counts[..., : counts.shape[-2]].sum(-2), np.nan)
+
+
+def f1(counts: Counts) -> Counts:
+    """(…, C) 2 TP / (2 TP + FP + FN); 0 where the denominator is."""
+    both = counts.sum(-1) + counts[..., : counts.shape[-2]].sum(-2)
+    return ratio(2 * hits(counts), both, 0.0)
+
+
+def war(counts: Counts) -> Counts:
+    """(…,) share of right answers; NaN without items."""
+    return ratio(hits(counts).sum(-1), counts.sum((-2, -1)), np.nan)
+
+
+def uar(counts: Counts) -> Counts:
+    """(…,) mean recall over the classes that have items; NaN without any."""
+    present = counts.sum(-1) > 0
+    return ratio(np.where(present, recall(counts), 0.0).sum(-1), present.sum(-1).astype(np.float64), np.nan)
+
+
+def macro_f1(counts: Counts) -> Counts:
+    """(…,) mean F1 over all labels of the list; NaN without items."""
+    return np.where(counts.sum((-2, -1)) > 0, f1(counts).mean(-1), np.nan)
+
+
+def weighted_f1(counts: Counts) -> Counts:
+    """(…,) F1 weighed by the items of each class; NaN without items."""
+    support = counts.sum(-1)
+    return ratio((support * f1(counts)).sum(-1), support.sum(-1), np.nan)
+
+
+METRICS: dict[str, Callable[[Counts], Counts]] = {
+    "war": war,
+    "uar": uar,
+    "macro_f1": macro_f1,
+    "weighted_f1": weighted_f1,
+}
+"""Metrics of counts (…, C, C + 2) by name."""
+
+
+def majority(counts: Counts) -> Counts:
+    """Counts of always answering the commonest class."""
+    support = counts.sum(-1)  # (…, C)
+    out = np.zeros_like(counts)
+    out[..., int(support.argmax())] = support
+    return out
+
+
+def uniform(counts: Counts) -> Counts:
+    """Expected counts of answering any label of the list by chance."""
+    classes = counts.shape[-2]
+    out = np.zeros_like(counts)
+    out[..., :classes] = counts.sum(-1, keepdims=True) / classes
+    return out
+
+
+# ---- a report -------------------------------------------------------------------------------------------------------
+
+
+def scores(reference: Codes, predicted: Codes, classes: int) -> dict[str, float]:
+    """The metrics without intervals, as training's validation wants them; see :func:`classification`."""
+    found = measures(reference, predicted, classes)
+    return {name: value(measure.statistic, len(reference)) for name, measure in found.items()}
+
+
+def measures(reference: Codes, predicted: Codes, classes: int) -> dict[str, Measure]:
+    """The metrics by name, strict; ``…_lenient`` too where an answer is missing. Floors: the better of majority and uniform."""
+    count = counter(reference, predicted, classes)
+    counts = count(np.ones((1, len(reference))))[0]
+
+    def statistic(metric: Callable[[Counts], Counts], kept: Callable[[Counts], Counts], weights: Weights) -> Counts:
+        return metric(kept(count(weights)))
+
+    ways: dict[str, Callable[[Counts], Counts]] = {"": _all}
+    if (predicted == UNANSWERED).any():
+        ways["_lenient"] = lenient
+    out = {}
+    for suffix, kept in ways.items():
+        for name, metric in METRICS.items():
+            floor = max(float(metric(blind(counts))) for blind in (majority, uniform)) if len(reference) else None
+            out[name + suffix] = Measure(partial(statistic, metric, kept), floor)
+    return out
+
+
+def classification(
+    reference: Codes,
+    predicted: Codes,
+    labels: Sequence[str],
+    *,
+    more: dict[str, Measure] | None = None,
+    clusters: NDArray[Any] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Report:
+    """A report on answers.
+
+    Args:
+        reference: (n,) positions in ``labels``.
+        predicted: (n,) the same, or :data:`UNANSWERED` or :data:`STRAY`.
+        labels: The fixed list.
+        more: Further metrics of the same items, for instance :func:`emollm.metrics.calibration.measures`.
+        clusters: (n,) whose items belong together; None if every item is independent.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+
+    Raises:
+        DataError: No items, or arrays that do not fit each other or the labels.
+    """
+    if not len(reference):
+        raise DataError("nothing to score: no item has a reference label")
+    classes = len(labels)
+    counts = confusion(reference, predicted, classes).astype(np.float64)
+    every = measures(reference, predicted, classes) | (more or {})
+    metrics = measured(every, len(reference), clusters=clusters, resamples=resamples, seed=seed)
+    blind = {"majority": majority(counts), "uniform": uniform(counts)}
+    return Report(
+        n=len(reference),
+        metrics=metrics,
+        coverage=float((predicted != UNANSWERED).mean()),
+        per_class=_per_class(reference, predicted, labels, clusters, resamples, seed),
+        confusion=_table(counts, labels),
+        floors={
+            name: {metric: float(function(table)) for metric, function in METRICS.items()}
+            for name, table in blind.items()
+        },
+    )
+
+
+def _per_class(
+    reference: Codes,
+    predicted: Codes,
+    labels: Sequence[str],
+    clusters: NDArray[Any] | None,
+    resamples: int,
+    seed: int,
+) -> dict[str, ClassScore]:
+    """Recalls have Wilson's interval where items are independent: of few items all right, the bootstrap is falsely sure."""
+    classes = len(labels)
+    counts = confusion(reference, predicted, classes).astype(np.float64)
+    support, right = counts.sum(-1).astype(int), hits(counts).astype(int)
+    ci: list[tuple[float, float] | None] = [wilson(int(right[k]), int(support[k])) for k in range(classes)]
+    if clusters is not None:
+        count = counter(reference, predicted, classes)
+        each: dict[str, Statistic] = {
+            str(k): partial(lambda at, weights: recall(count(weights))[..., at], k)
+            for k in range(classes)
+            if support[k]
+        }
+        found = bootstrap(each, len(reference), clusters=clusters, resamples=resamples, seed=seed)
+        for k in map(int, found):
+            ci[k] = (found[str(k)].low, found[str(k)].high)
+    recalls, precisions, f1s = recall(counts), precision(counts), f1(counts)
+    return {
+        label: ClassScore(
+            support=int(support[k]),
+            recall=_defined(recalls[k]),
+            recall_ci=ci[k],
+            precision=_defined(precisions[k]),
+            f1=float(f1s[k]),
+        )
+        for k, label in enumerate(labels)
+    }
+
+
+def _table(counts: Counts, labels: Sequence[str]) -> Confusion:
+    extra = [k for k in (0, 1) if counts[:, len(labels) + k].any()]
+    columns = (*labels, *(("other", "none")[k] for k in extra))
+    kept = counts[:, [*range(len(labels)), *(len(labels) + k for k in extra)]].astype(int)
+    return Confusion(rows=tuple(labels), columns=columns, counts=tuple(tuple(row) for row in kept.tolist()))
+
+
+def _all(counts: Counts) -> Counts:
+    return counts
+
+
+def _defined(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)

@@ -1,0 +1,130 @@
+"""``emollm eval face`` as a user calls it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from emollm.encoders.net import FaceNetConfig
+from emollm.encoders.weights import TrainedConfig, save
+from emollm.ferplus import CLASSES
+from emollm.media.images import Picture
+
+FAST = ("--set", "backend=mesh-head", "--resamples", "100", "--workers", "1")
+
+
+@pytest.fixture
+def faces(tmp_path: Path, astronaut_picture: Picture) -> Path:
+    """Four tiles of a happy face, of which one is voted neutral and one is discarded."""
+    face = cv2.resize(astronaut_picture.pixels[40:220, 130:310], (48, 48), interpolation=cv2.INTER_AREA)
+    votes = np.zeros((4, 10), np.uint8)
+    votes[[0, 1], 1] = votes[2, 0] = 10
+    votes[3, [0, 1]] = 5
+    np.savez(
+        tmp_path / "faces.npz",
+        images=np.stack([cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)] * 4),
+        votes=votes,
+        columns=np.array([*CLASSES, "unknown", "NF"]),
+        name=np.array(list("abcd")),
+        split=np.array(["valid"] * 4),
+    )
+    return tmp_path / "faces.npz"
+
+
+def test_json_alone_stands_on_standard_output(say: Callable, faces: Path) -> None:
+    done = say("eval", "face", "--encoder", "face-mt", "--data", faces, "--split", "valid", "--json", *FAST)
+    assert (done.code, done.err) == (0, "")
+    report = json.loads(done.out)
+    assert set(report) >= {"n", "metrics", "coverage", "per_class", "provenance"}
+    assert report["n"] == 3
+    assert set(report["metrics"]["war"]) == {"value", "ci", "floor"}
+    assert report["metrics"]["war"]["floor"] == pytest.approx(2 / 3)
+    assert report["per_class"]["happiness"]["support"] == 2
+    assert report["provenance"]["data"]["path"] == str(faces)
+    assert report["provenance"]["options"]["split"] == "valid"
+
+
+def test_a_table_for_people_files_and_times(say: Callable, faces: Path, tmp_path: Path) -> None:
+    net = FaceNetConfig(labels=CLASSES, backbone={"size": 16, "stem": 4, "widths": [8], "depths": [0]})
+    save(tmp_path / "net", net.build(), TrainedConfig(net=net), {})
+    out, answers = tmp_path / "report.json", tmp_path / "answers.csv"
+    done = say(
+        "eval",
+        "face",
+        "--encoder",
+        tmp_path / "net",
+        "--data",
+        faces,
+        "--out",
+        out,
+        "--predictions",
+        answers,
+        "--speed",
+        *FAST,
+        "--work",
+        tmp_path / "w",
+    )
+    assert (done.code, done.err) == (0, "")
+    assert "macro recall (UAR)" in done.out
+    assert "ms for one face" in done.out
+    assert json.loads(out.read_text())["provenance"]["cpu_ms_a_face"]["threads"] == 2
+    assert answers.read_text().count("\n") == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--split", "tset"), "unknown split 'tset'; known: valid"),
+        (("--encoder", "face-tm"), "did you mean 'face-mt'"),
+        (("--classes", "happines,fear"), "unknown class of ferplus 'happines' (did you mean 'happiness'?)"),
+        (("--classes", "fear,disgust"), "nothing to score"),
+        (("--label-set", "ferpuls"), "unknown label set 'ferpuls'"),
+        (("--predictions", "answers.xlsx"), "answers are written as .csv or .parquet"),
+        (("--set", "sourc.split=x"), "did you mean 'source'"),
+        (("--heads", "expresion"), "heads.0"),
+        (("--layout", "csv"), "not UTF-8 text"),
+    ],
+)
+def test_wrong_options_are_one_line(say: Callable, faces: Path, arguments: tuple[str, ...], why: str) -> None:
+    done = say("eval", "face", "--data", faces, *FAST, *arguments)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert why in done.err
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"votes": None}, "lacks the array 'votes'"),
+        ({"images": np.zeros((4, 48, 48), np.float32)}, "of uint8"),
+        ({"votes": np.zeros((3, 10), np.uint8)}, "votes of shape (4, 10)"),
+        ({"votes": np.zeros((4, 10), np.uint8)}, "none of its 4 rows can be used"),
+        ({"votes": np.eye(4, 10, 8, dtype=np.uint8) * 9}, "no face with a label"),
+    ],
+)
+def test_a_wrong_npz_is_one_line(say: Callable, faces: Path, change: dict[str, np.ndarray | None], why: str) -> None:
+    with np.load(faces) as arrays:
+        kept = {key: arrays[key] for key in arrays} | change
+    np.savez(faces, **{key: value for key, value in kept.items() if value is not None})
+    done = say("eval", "face", "--data", faces, *FAST)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert why in done.err
+
+
+@pytest.mark.parametrize(("name", "content"), [("x.npz", b"no npz"), ("x.txt", b"text"), ("nothing.npz", None)])
+def test_a_file_that_is_no_data_set_is_one_line(
+    say: Callable, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    done = say("eval", "face", "--data", tmp_path / name, *FAST)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert name in done.err
+
+
+def test_a_folder_that_is_no_net_is_one_line(say: Callable, faces: Path, tmp_path: Path) -> None:
+    done = say("eval", "face", "--encoder", tmp_path, "--data", faces, *FAST)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "config.json" in done.err
