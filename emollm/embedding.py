@@ -195,7 +195,7 @@ def open_embedder(name: str | Path, head: Head = Head.EMBEDDING) -> Embedder:
     except ModuleNotFoundError as error:
         if str(error.name).startswith("emollm"):
             raise
-        raise MissingDependency(f"face nets need the package {error.name!r}; pip install 'emollm[train]'") from error
+        raise MissingDependency(f"face nets need the package {error.name!r}; pip install 'emollm[face]'") from error
     trained = weights.load(name)
     licence = "Apache-2.0" if trained.name in weights.shipped() else "as its weights"
     return Embedder(trained, head, weights.metadata(name).get("licence", licence))

@@ -46,7 +46,7 @@ def pyarrow() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ModuleNotFoundError as error:
-        raise MissingDependency(f"Parquet needs the package {error.name!r}; pip install 'emollm[train]'") from error
+        raise MissingDependency(f"Parquet needs the package {error.name!r}; pip install 'emollm[face]'") from error
     return pyarrow
 
 

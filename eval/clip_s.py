@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from emollm.encoders import load as load_net
 from emollm.encoders.minilm import MiniLM
-from emollm.encoders.predict import as_pixels
+from emollm.encoders.predict import predict
 from emollm.encoders.weights import CONFIG, WEIGHTS, Trained
 from emollm.errors import DataError, EmollmError, ModelError
 from emollm.eval.clip_s_scores import Run, Seen, closed, compounds, goemotions, held_out, new_words
@@ -123,17 +123,14 @@ def runs(folder: Path, towers: Towers) -> Iterator[Run]:
 def seen(net: Trained, face_set: FaceSet) -> Seen:
     """What a face net sees in all faces: its features, and its own head's probabilities."""
     features, chances = [], []
-    mirrored = net.config.mirrored
-    with torch.inference_mode():
-        for start in tqdm(range(0, len(face_set), _BATCH), desc="faces", mininterval=5):
-            pixels = as_pixels(face_set.rows(slice(start, start + _BATCH)).crops)
-            looks = [net.net(view) for view in ((pixels, pixels.flip(-1)) if mirrored else (pixels,))]
-            features.append(torch.stack([look.pooled for look in looks]).mean(0))
-            plain = torch.stack([look.expression.softmax(-1) for look in looks]).mean(0).clamp(min=1e-12).log()
-            chances.append((plain / net.config.temperature).softmax(-1))
+    for start in tqdm(range(0, len(face_set), _BATCH), desc="faces", mininterval=5):
+        answers = predict(net, face_set.rows(slice(start, start + _BATCH)).crops)
+        features.append(torch.from_numpy(answers.pooled))
+        chances.append(answers.expression.astype(np.float64))
+    plain = np.concatenate(chances)
     return Seen(
         features=torch.cat(features),
-        plain=torch.cat(chances).double().numpy(),
+        plain=plain / plain.sum(-1, keepdims=True),
         label=np.asarray(face_set.label),
         shares=np.asarray(face_set.shares),
         labels=face_set.labels,

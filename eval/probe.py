@@ -86,13 +86,13 @@ def features_of(trained: Trained, faces: FaceSet, rows: NDArray[np.integer]) -> 
 def pixels(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(2304,) greys in [0, 1] of a crop (S, S, 3)."""
     small = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return (small.astype(np.float32) / 255).ravel()
+    return np.asarray(small, np.float32).ravel() / np.float32(255)
 
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 
 
-def crossed(features: Features, label: Codes, classes: int, k: int = _FOLDS, seed: int = 0) -> list[Score]:
+def crossed(features: Features, label: Codes, classes: int, k: int, seed: int = 0) -> list[Score]:
     """Every face answered by a reading fitted on the other folds.
 
     Args:
@@ -275,7 +275,7 @@ def probe(
         faces = prepared(other, crops)
         rows, label = labelled(faces, other)
         task = f"{other.path.name}: {len(rows)} faces, {_FOLDS} folds"
-        columns[task] = crossed(features_of(trained, faces, rows), label, len(faces.labels))
+        columns[task] = crossed(features_of(trained, faces, rows), label, len(faces.labels), _FOLDS)
         floors[task] = floor(label, len(faces.labels))
     train, valid = (features_of(trained, faces, np.arange(len(faces))) for faces in (fit, test))
     (from_rows, label), (rows, reference) = labelled(fit, seen), labelled(test, unseen)

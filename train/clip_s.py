@@ -136,7 +136,7 @@ class Loop:
         self.recipe, self.model, self.seen = recipe, model, seen
         labels = model.config.labels
         self.lessons = lessons(recipe, seen, model.eye, model.heads.prompts.tower, labels)
-        self.valid = valid_features(recipe, seen, model.eye)
+        self.valid = None if recipe.unfreeze else valid_features(recipe, seen, model.eye)
         self.rows, self.label = reference(seen, labels)
         if self.lessons.features is not None:
             model.heads.standardise(self.lessons.features.flatten(0, 1))
@@ -225,9 +225,8 @@ class Loop:
 
     @torch.inference_mode()
     def _validate(self) -> Scored:
-        if self.recipe.unfreeze:
-            looks = [self.model.eye(part) for part in self._valid_pixels()]
-            features = torch.cat(looks)
+        if self.valid is None:
+            features = torch.cat([self.model.eye(part) for part in self._valid_pixels()])
         else:
             features = self.valid[self.rows]
         logits = self.model.logits(self.model.heads(features.to(self.recipe.device)), self.model.heads.prompts()).cpu()

@@ -6,6 +6,7 @@ import numpy as np
 
 from emollm.encoders.predict import Predictions
 from emollm.face_sets import Rows
+from emollm.metrics.classification import scores
 
 
 class Scores(NamedTuple):
@@ -27,9 +28,8 @@ def scores_of(answers: Predictions, rows: Rows) -> Scores:
     """Scores of answers to faces, by the majority protocol."""
     kept = rows.label >= 0
     label, logits = rows.label[kept], answers.logits[kept]
-    right = logits.argmax(-1) == label
-    war = float(right.mean())
-    uar = float(np.mean([right[label == one].mean() for one in np.unique(label)]))
+    found = scores(label, logits.argmax(-1), logits.shape[1])
+    war, uar = found["war"], found["uar"]
     nll = float(-logits[np.arange(len(label)), label].mean())
     units = None
     if answers.units is not None and np.isfinite(rows.units).any():

@@ -52,12 +52,15 @@ class Trained(NamedTuple):
 
 
 def shipped() -> tuple[str, ...]:
-    """Names of the face nets that come with the package."""
+    """Names of the face nets that come with the package; other weights lie beside them."""
     folder = resources.files("emollm") / "pretrained"
-    return (
-        tuple(sorted(item.name for item in folder.iterdir() if item.is_dir() and item.joinpath(CONFIG).is_file()))
-        if folder.is_dir()
-        else ()
+    if not folder.is_dir():
+        return ()
+    configs = {item.name: item.joinpath(CONFIG) for item in folder.iterdir() if item.is_dir()}
+    return tuple(
+        sorted(
+            name for name, file in configs.items() if file.is_file() and "net" in json.loads(file.read_text("utf-8"))
+        )
     )
 
 

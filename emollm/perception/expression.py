@@ -36,7 +36,7 @@ STREAM = "expression"
 FARTHEST_YAW = 60.0
 """Degrees of a head's turn beyond which the net is not asked: half of the face is out of sight, and it has hardly seen any such."""
 TURNED = f"the head is turned by more than {FARTHEST_YAW:g}°"
-_EXTRA = "llm"
+_EXTRA = "face"
 _BATCH = 16
 """Looks of a video that are answered together."""
 

@@ -243,7 +243,7 @@ def test_pyarrow_is_asked_for_where_it_is_missing(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     code, _, err = embed(photo, "--out", tmp_path / "faces.parquet")
     assert (code, err.count("\n")) == (2, 1)
-    assert "pip install 'emollm[train]'" in err
+    assert "pip install 'emollm[face]'" in err
 
 
 # ---- going on -------------------------------------------------------------------------------------------------------
