@@ -183,11 +183,12 @@ class Loop:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
         self.model.eval()  # batch norm of a tower that is trained keeps the statistics it came with
         order = torch.randperm(len(self.lessons.rows), generator=generator)
-        sums: dict[str, float] = {}
+        sums, texts = dict[str, float](), torch.empty(0)
         for step in range(self.steps):
             chosen = order[step * self.recipe.batch : (step + 1) * self.recipe.batch]
             self._set_rate(epoch * self.steps + step)
-            losses = self._losses(chosen, epoch, generator)
+            texts = self.model.heads.prompts() if step % self.recipe.prompt_every == 0 else texts.detach()  # (C, D)
+            losses = self._losses(chosen, texts, epoch, generator)
             total = torch.stack(list(losses.values())).sum()
             if not total.isfinite():
                 raise ModelError(f"{self.recipe.out}: the loss is not finite in epoch {epoch + 1}; lower the rate")
@@ -198,7 +199,7 @@ class Loop:
                 sums[f"loss/{name}"] = sums.get(f"loss/{name}", 0.0) + loss.item() / self.steps
         return sums
 
-    def _losses(self, chosen: Tensor, epoch: int, generator: torch.Generator) -> dict[str, Tensor]:
+    def _losses(self, chosen: Tensor, texts: Tensor, epoch: int, generator: torch.Generator) -> dict[str, Tensor]:
         device, lessons = self.recipe.device, self.lessons
         if lessons.features is None:
             view = epoch + 1
@@ -208,7 +209,7 @@ class Loop:
             views = torch.randint(len(lessons.features), (len(chosen),), generator=generator)
             features = lessons.features[views, chosen].to(device)  # (B, V)
         images = self.model.heads(features)  # (B, D)
-        logits = self.model.logits(images, self.model.heads.prompts())  # (B, C)
+        logits = self.model.logits(images, texts)  # (B, C)
         shares = lessons.shares[chosen].to(device)
         losses = {"texts": -(shares * functional.log_softmax(logits, -1)).sum(-1).mean()}
         if lessons.captions is not None and lessons.which is not None:

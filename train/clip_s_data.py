@@ -210,7 +210,8 @@ def _kept(path: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
 
 
 def _digest(face_set: FaceSet, vision: VisionTower, look: str) -> str:
-    told = f"{face_set.fingerprint} {vision.version} {look} {Augmentation().model_dump_json()}"
+    varied = "" if look in ("exact", "0") else Augmentation().model_dump_json()
+    told = f"{face_set.fingerprint} {vision.version} {look} {varied}"
     return sha256(told.encode()).hexdigest()[:20]
 
 

@@ -54,6 +54,9 @@ class ClipRecipe(Settings):
     """Highest learning rate of the projection and the scale; it falls along a cosine."""
     prompt_rate: Positive = 1e-3
     """That of the learnt vectors."""
+    prompt_every: Annotated[int, Field(ge=1)] = 1
+    """Steps from one pass of the text tower to the next; between them its texts stay, and only the projection learns. A pass with
+    gradients is what a step costs on a CPU."""
     vision_rate: Positive = 1e-5
     """That of the vision tower, where it is trained."""
     decay: Amount = 1e-4

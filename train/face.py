@@ -176,7 +176,7 @@ def describe(recipe: FaceRecipe, train: FaceSet, valid: FaceSet, rows: int, para
 
 
 def finish(recipe: FaceRecipe, valid: FaceSet, classes: "Tensor") -> None:
-    """Takes the class weights of training out of the best net's answers, calibrates them on the validation faces, and prints its scores.
+    """Takes class weights back out of the best net's answers if asked to, calibrates them on validation faces, and prints its scores.
 
     Args:
         recipe: Of the run.
@@ -191,7 +191,10 @@ def finish(recipe: FaceRecipe, valid: FaceSet, classes: "Tensor") -> None:
     from emollm.train.face_scores import scores_of
 
     best, rows = load(recipe.out / BEST), valid.rows()
-    offsets = tuple(round(-recipe.loss.undo * math.log(weight), 4) if weight else 0.0 for weight in classes.tolist())
+    undo = recipe.loss.undo
+    offsets = (
+        tuple(round(-undo * math.log(weight), 4) if weight else 0.0 for weight in classes.tolist()) if undo else ()
+    )
     config = best.config.model_copy(update={"mirrored": True, "temperature": 1.0, "offsets": offsets})
     answers = predict(best._replace(config=config), rows.crops)
     kept = rows.label >= 0

@@ -57,7 +57,7 @@ class LossSettings(Settings):
     """Weight of valence and arousal."""
     class_power: Share = 0.4
     """Classes weigh (1 / share of the votes) to this power: 0 is no weighting, 1 makes all classes equal."""
-    undo: Share = 1.0
+    undo: Share = 0.0
     """Share of the class weights that is taken back out of the finished net's answers: 1 gives probabilities of faces as they occur, 0
     keeps answers in favour of rare classes."""
     distil: Share = 0.0

@@ -669,7 +669,7 @@ def test_the_text_is_stable_and_the_seed_varies_it() -> None:
 def test_provenance_names_the_prompt_and_the_backends() -> None:
     answer = reason(face(), BASIC)
     assert answer.provenance.model.startswith("reasoner@")
-    assert answer.provenance.prompt == "reasoner/rationale@5"
+    assert answer.provenance.prompt == f"reasoner/rationale@{prompt('reasoner/rationale').version}"
     assert answer.provenance.cues == ("mesh-head@1",)
     assert Answer.from_json(answer.to_json()) == answer
 
