@@ -34,6 +34,7 @@ from emollm.modeling.clip_s_towers import Towers
 from emollm.train import face_state
 from emollm.train.clip_s_data import Faces, faces, lessons, pixels, valid_features
 from emollm.train.clip_s_recipe import ClipRecipe
+from emollm.train.refusal import Refusal
 
 BEST = "best"
 _CAPTION_SCALE = 20.0
@@ -64,7 +65,7 @@ def main(recipe_file: Path, overrides: tuple[str, ...]) -> None:
     try:
         run(config.load(ClipRecipe, recipe_file, overrides))
     except EmollmError as error:
-        raise click.UsageError(str(error)) from error
+        raise Refusal(str(error)) from error
     except KeyboardInterrupt as error:
         raise click.ClickException("stopped; the same command goes on from the last whole epoch") from error
 

@@ -18,6 +18,7 @@ from emollm.modeling.clip_s_files import open_towers
 from emollm.train.clip_s import BEST, run
 from emollm.train.clip_s_data import faces
 from emollm.train.clip_s_recipe import ClipRecipe
+from emollm.train.refusal import Refusal
 
 
 class RowsRecipe(Settings):
@@ -41,7 +42,7 @@ def main(recipe_file: Path, overrides: tuple[str, ...]) -> None:
     try:
         train_all(config.load(RowsRecipe, recipe_file, overrides))
     except EmollmError as error:
-        raise click.UsageError(str(error)) from error
+        raise Refusal(str(error)) from error
     except KeyboardInterrupt as error:
         raise click.ClickException("stopped; the same command goes on from the last whole epoch") from error
 
