@@ -20,6 +20,7 @@ def main(backend: str, threads: int, folder: bool) -> None:
 
     from emollm.media.images import read_image
     from emollm.perception import observe_all
+    from emollm.perception.expression import ExpressionSettings
     from emollm.perception.photo import open_photo_perception
     from emollm.perception.settings import PerceptionSettings
     from emollm.types import Clip
@@ -29,7 +30,9 @@ def main(backend: str, threads: int, folder: bool) -> None:
         answers.flush()
 
     try:
-        settings = PerceptionSettings(action_units=backend, threads=threads)
+        # The published comparison is of faces and units; the expression net is measured by `emollm eval face --speed`.
+        without = ExpressionSettings(net=None)
+        settings = PerceptionSettings(action_units=backend, threads=threads, expression=without)
         perceive = open_photo_perception(settings)
     except EmollmError as error:
         say({"error": str(error)})

@@ -52,7 +52,9 @@ def _faces(backend: str, threads: int) -> Pass:
     from emollm.types import Clip
 
     WATCHERS[backend]()  # a model that cannot be had is told before anything runs
-    settings = _settings(f"threads={threads}", f"video.action_units={backend}", "voice.enabled=false")
+    settings = _settings(
+        f"threads={threads}", f"video.action_units={backend}", "voice.enabled=false", "expression.net=null"
+    )
 
     def work(path: Path) -> dict[str, Any]:
         found = observe(Clip(id="clip", video=path), settings)
@@ -77,7 +79,7 @@ def _whole(backend: str, threads: int) -> Pass:
     from emollm.perception import observe
     from emollm.types import Clip
 
-    settings = _settings(f"threads={threads}")
+    settings = _settings(f"threads={threads}", "expression.net=null")
 
     def work(path: Path) -> dict[str, Any]:
         found = observe(Clip(id="clip", video=path), settings)
