@@ -28,6 +28,10 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise EmollmError(f"{path}: cannot be written: it is a folder; give a file name")
+        if path.exists() and not path.is_file():
+            raise EmollmError(
+                f"{path}: cannot be written: it is a device or a pipe, which would be replaced; give a file name"
+            )
         file = NamedTemporaryFile(  # noqa: SIM115
             mode, dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False, encoding=encoding
         )

@@ -115,3 +115,9 @@ def test_ctrl_c_in_the_middle_leaves_the_old_file_and_nothing_else(tmp_path: Pat
     assert process.returncode != 0
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["x"]
+
+
+def test_a_device_is_not_replaced() -> None:
+    with pytest.raises(EmollmError, match="a device or a pipe"), replacing(Path("/dev/null")):
+        pass
+    assert Path("/dev/null").is_char_device()

@@ -34,7 +34,7 @@ from emollm.modeling.clip_s_towers import Towers
 from emollm.train import face_state
 from emollm.train.clip_s_data import Faces, faces, lessons, pixels, valid_features
 from emollm.train.clip_s_recipe import ClipRecipe
-from emollm.train.refusal import Refusal
+from emollm.train.refusal import Refusal, Stop
 
 BEST = "best"
 _CAPTION_SCALE = 20.0
@@ -67,7 +67,7 @@ def main(recipe_file: Path, overrides: tuple[str, ...]) -> None:
     except EmollmError as error:
         raise Refusal(str(error)) from error
     except KeyboardInterrupt as error:
-        raise click.ClickException("stopped; the same command goes on from the last whole epoch") from error
+        raise Stop("stopped; the same command goes on from the last whole epoch") from error
 
 
 def run(recipe: ClipRecipe, towers: Towers | None = None, seen: Faces | None = None) -> float:

@@ -18,7 +18,7 @@ from emollm.modeling.clip_s_files import open_towers
 from emollm.train.clip_s import BEST, run
 from emollm.train.clip_s_data import faces
 from emollm.train.clip_s_recipe import ClipRecipe
-from emollm.train.refusal import Refusal
+from emollm.train.refusal import Refusal, Stop
 
 
 class RowsRecipe(Settings):
@@ -44,7 +44,7 @@ def main(recipe_file: Path, overrides: tuple[str, ...]) -> None:
     except EmollmError as error:
         raise Refusal(str(error)) from error
     except KeyboardInterrupt as error:
-        raise click.ClickException("stopped; the same command goes on from the last whole epoch") from error
+        raise Stop("stopped; the same command goes on from the last whole epoch") from error
 
 
 def train_all(recipe: RowsRecipe) -> None:

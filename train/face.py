@@ -26,7 +26,7 @@ from emollm.face_sets import CropSettings, FaceSet, prepare
 from emollm.files import replacing
 from emollm.train.face_augment import STORED_MARGIN, STORED_SIZE
 from emollm.train.face_recipe import FaceRecipe
-from emollm.train.refusal import Refusal
+from emollm.train.refusal import Refusal, Stop
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +45,7 @@ def main(recipe_file: Path, overrides: tuple[str, ...]) -> None:
     except EmollmError as error:
         raise Refusal(str(error)) from error
     except KeyboardInterrupt as error:
-        raise click.ClickException("stopped; the same command goes on from the last whole epoch") from error
+        raise Stop("stopped; the same command goes on from the last whole epoch") from error
 
 
 def run(recipe: FaceRecipe) -> None:
@@ -63,6 +63,10 @@ def run(recipe: FaceRecipe) -> None:
     from emollm.train.face_loop import Data, Loop
 
     keep_memory()
+    try:
+        recipe.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"out={recipe.out}: cannot be a folder: {(error.strerror or str(error)).lower()}") from error
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     accelerator = Accelerator(mixed_precision="bf16" if recipe.optimise.bf16 else "no")
@@ -159,7 +163,6 @@ def fingerprint(recipe: FaceRecipe, train: FaceSet, valid: FaceSet) -> str:
 
 def describe(recipe: FaceRecipe, train: FaceSet, valid: FaceSet, rows: int, parameters: int) -> None:
     """Writes the resolved recipe, data fingerprints and versions beside the checkpoints, and prints what is trained."""
-    recipe.out.mkdir(parents=True, exist_ok=True)
     packages = ("emollm", "torch", "accelerate", "datasets", "numpy")
     told = {
         "recipe": recipe.model_dump(mode="json", exclude={"work", "out"}),

@@ -20,7 +20,7 @@ from emollm.encoders import FaceNet, Outputs
 from emollm.encoders.losses import Targets, Weights, multitask_loss
 from emollm.encoders.predict import predict
 from emollm.encoders.weights import Trained, TrainedConfig, load, save
-from emollm.errors import ModelError
+from emollm.errors import DataError, ModelError
 from emollm.face_sets import FaceSet, Rows
 from emollm.files import replacing
 from emollm.train import face_state
@@ -236,9 +236,11 @@ class Loop:
         """Takes lines out of the log that are of epochs which will be run again."""
         path = self.recipe.out / "log.jsonl"
         if path.exists():
-            kept = [
-                line for line in path.read_text(encoding="utf-8").splitlines(True) if json.loads(line)["epoch"] <= epoch
-            ]
+            lines = path.read_text(encoding="utf-8").splitlines(True)
+            try:
+                kept = [line for line in lines if json.loads(line)["epoch"] <= epoch]
+            except (ValueError, KeyError, TypeError) as error:
+                raise DataError(f"{path}: not the log of such a run: {error}; remove it") from error
             with replacing(path, "w") as file:
                 file.writelines(kept)
 

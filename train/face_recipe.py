@@ -110,7 +110,7 @@ class FaceRecipe(Settings):
     """Nets whose mean answer to the very same varied faces is learnt from (``loss.distil``): names or folders."""
     start: str | None = None
     """Net whose encoder the run starts from: a name or a folder."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Of initial weights, order, variation and dropout."""
     threads: Annotated[int, Field(ge=0)] = 0
     """Threads of each process; 0 leaves the choice to torch."""

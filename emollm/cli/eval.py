@@ -71,6 +71,7 @@ def face(
 
     if predictions is not None:
         checked_table(predictions)
+    _spare_inputs(data, out, predictions)
     task = face_task(data, **options)
     trained = load(encoder)
     with ExitStack() as stack:
@@ -89,6 +90,22 @@ def face(
         with replacing(out, "w") as file:
             file.write(report.to_json(indent=1) + "\n")
     click.echo(report.to_json() if as_json else text(report))
+
+
+def _spare_inputs(data: Path, out: Path | None, predictions: Path | None) -> None:
+    """Refuses outputs that would replace the data, something in it, or each other.
+
+    Raises:
+        ConfigError: They would.
+    """
+    written = [path.resolve() for path in (out, predictions) if path is not None]
+    for path in written:
+        if path == data.resolve() or (data.is_dir() and data.resolve() in path.parents):
+            raise ConfigError(
+                f"{path}: lies in the data that is measured, which would be overwritten; give another name"
+            )
+    if len(set(written)) < len(written):
+        raise ConfigError(f"{out}: --out and --predictions name the same file; give two names")
 
 
 def face_task(

@@ -56,7 +56,7 @@ class Classes:
             known = ", ".join(f"{entry.label} ({entry.code})" for entry in self._set.entries)
             hint = unknown_name("class", word, self._words).split("; known:")[0]
             raise DataError(
-                f"{where}: {hint}; {self._set.id} has: {known}; choose another label_set or name it in ignore"
+                f"{where}: {hint}; {self._set.id} has: {known}; choose another label_set, or name it in source.ignore (data.ignore in a recipe)"
             )
         return self.columns.index(label)
 

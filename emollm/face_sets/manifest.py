@@ -151,7 +151,9 @@ class ManifestReader:
             raise DataError(f"{self._file}: two columns are called {twice!r}")
         for setting, name in self._wanted():
             if name not in header:
-                raise DataError(f"{self._file}: {unknown_name('column', name, header)}; set columns.{setting}")
+                raise DataError(
+                    f"{self._file}: {unknown_name('column', name, header)}; set source.columns.{setting} (data.columns.{setting} in a recipe)"
+                )
         return header
 
     def _wanted(self) -> Iterator[tuple[str, str]]:

@@ -82,6 +82,8 @@ def _small_arrays(file: Path) -> dict[str, NDArray]:
         raise DataError(f"{file}: expected an npz with {', '.join(KEYS)}: {_told(error)}") from error
     if kind != np.uint8 or len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] != 3):
         raise DataError(f"{file}: expected images (N, h, w) or (N, h, w, 3) of uint8, got {shape} of {kind}")
+    if not shape[0]:
+        raise DataError(f"{file}: holds no image")
     small.setdefault("name", np.char.zfill(np.arange(shape[0]).astype(str), 7))
     small.setdefault("split", np.full(shape[0], ""))
     wanted = {"votes": (shape[0], len(small["columns"])), "name": (shape[0],), "split": (shape[0],)}
@@ -90,8 +92,6 @@ def _small_arrays(file: Path) -> dict[str, NDArray]:
             raise DataError(f"{file}: expected {key} of shape {expected} for {shape[0]} images, got {small[key].shape}")
     if small["votes"].dtype.kind not in "iu" or (small["votes"].size and small["votes"].min() < 0):
         raise DataError(f"{file}: expected votes as whole numbers from 0, got {small['votes'].dtype}")
-    if not shape[0]:
-        raise DataError(f"{file}: holds no image")
     return small
 
 

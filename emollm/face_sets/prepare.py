@@ -277,7 +277,7 @@ def _finish(
         first = json.loads((folder / REJECTS).read_text(encoding="utf-8").split("\n", 1)[0])
         raise DataError(
             f"{source.path}: none of its {rejects} rows can be used; the first: {one_line(first['id'], 80)}: {first['reason']} "
-            f"({folder / REJECTS} lists all)"
+            f"({REJECTS} in the folder of prepared sets lists all)"
         )
     record = SetRecord(
         fingerprint=name,

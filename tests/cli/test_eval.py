@@ -128,3 +128,15 @@ def test_a_folder_that_is_no_net_is_one_line(say: Callable, faces: Path, tmp_pat
     done = say("eval", "face", "--encoder", tmp_path, "--data", faces, *FAST)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "config.json" in done.err
+
+
+def test_the_data_and_the_other_output_are_not_overwritten(say: Callable, faces: Path, tmp_path: Path) -> None:
+    before = faces.read_bytes()
+    done = say("eval", "face", "--data", faces, *FAST, "--out", faces)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "lies in the data that is measured" in done.err
+    assert faces.read_bytes() == before
+    same = tmp_path / "same.csv"
+    done = say("eval", "face", "--data", faces, *FAST, "--out", same, "--predictions", same)
+    assert (done.code, done.out, same.exists()) == (2, "", False)
+    assert "name the same file" in done.err

@@ -157,13 +157,13 @@ def test_the_content_changes_with_a_picture_that_is_named(save: Save, tmp_path: 
         (
             ["image,lable", "a.jpg,0"],
             {},
-            r"unknown column 'label' \(did you mean 'lable'\?\); known: image, lable; set columns.label",
+            r"unknown column 'label' \(did you mean 'lable'\?\); known: image, lable; set source.columns.label",
         ),
-        (["path,label", "a.jpg,0"], {}, "unknown column 'image'; known: label, path; set columns.image"),
+        (["path,label", "a.jpg,0"], {}, "unknown column 'image'; known: label, path; set source.columns.image"),
         (
             ["image,label", "a.jpg,0"],
             {"split": "train"},
-            "unknown column 'split'; known: image, label; set columns.split",
+            "unknown column 'split'; known: image, label; set source.columns.split",
         ),
         (
             ["image,label,split", "a.jpg,0,train"],
@@ -173,11 +173,11 @@ def test_the_content_changes_with_a_picture_that_is_named(save: Save, tmp_path: 
         (["image,label"], {}, "has no row"),
         ([""], {}, "is empty"),
         (["image,label,label", "a.jpg,0,1"], {}, "two columns are called 'label'"),
-        (["image,label", "a.jpg,0"], {"columns": {"valence": "v"}}, "unknown column 'v'.*set columns.valence"),
+        (["image,label", "a.jpg,0"], {"columns": {"valence": "v"}}, "unknown column 'v'.*set source.columns.valence"),
         (
             ["image,label", "a.jpg,0"],
             {"columns": {"votes": ["neutral"]}},
-            "unknown column 'neutral'.*set columns.votes",
+            "unknown column 'neutral'.*set source.columns.votes",
         ),
         (["image,x", "a.jpg,0"], {"columns": {"votes": ["x"]}}, "columns.votes: unknown class 'x'"),
     ],

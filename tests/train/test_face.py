@@ -137,6 +137,12 @@ def test_a_truncated_checkpoint_is_told(tiles: Path, work: Path, whole: Path, tm
         face.run(recipe(tiles, work, tmp_path))
 
 
+def test_a_damaged_log_is_told(tiles: Path, work: Path, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text("x\n")
+    with pytest.raises(DataError, match=r"log\.jsonl: not the log"):
+        face.run(recipe(tiles, work, tmp_path))
+
+
 def test_a_teacher_with_other_classes_is_refused(tiles: Path, work: Path, tmp_path: Path) -> None:
     net = FaceNetConfig(labels=("sad", "glad"), backbone={"size": 16, "stem": 4, "widths": [4], "depths": [0]}).build()
     save(tmp_path / "teacher", net, TrainedConfig(net=net.config), {})
@@ -164,6 +170,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiles: Path, work: Path, tmp_pa
         ("net.encoder=face_mtt", "face_mt"),
         ("net.backbone={width: 3}", "width"),
         ("optimise.rate=-1", "optimise.rate"),
+        ("seed=-1", "seed"),
+        ("out=/dev/null", "cannot be a folder"),
         ("data.path=nowhere.npz", "nowhere.npz"),
         ("optimise.epoch=3", "epochs"),
     ],
