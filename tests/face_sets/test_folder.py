@@ -91,7 +91,9 @@ def test_a_limit_takes_pictures_of_all_folders(tmp_path: Path, save_png: Save) -
 
 def test_an_unknown_class_is_named(tmp_path: Path, save_png: Save) -> None:
     save_png(tmp_path / "train" / "boredom" / "a.png")
-    with pytest.raises(DataError, match=r"unknown class 'boredom'; rafdb has: surprise .*source\.ignore \(data\.ignore in a recipe\)$"):
+    with pytest.raises(
+        DataError, match=r"unknown class 'boredom'; rafdb has: surprise .*source\.ignore \(data\.ignore in a recipe\)$"
+    ):
         opened(tmp_path, split="train")
 
 
