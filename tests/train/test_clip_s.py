@@ -16,7 +16,7 @@ from emollm.encoders import save as save_net
 from emollm.encoders.weights import TrainedConfig
 from emollm.errors import ConfigError, DataError
 from emollm.ferplus import CLASSES
-from emollm.modeling.clip_s_files import load, open_towers
+from emollm.modeling.clip_s_files import find, load, open_towers
 from emollm.modeling.clip_s_towers import Towers
 from emollm.train import clip_s, clip_s_data
 from emollm.train.clip_s_data import Faces, caption
@@ -264,7 +264,8 @@ def test_the_recipes_are_valid_and_name_their_rows() -> None:
     assert len({run.out for run in wanted}) == len(wanted) == len(rows.rows) * rows.seeds + len(rows.zero_shot) * 8
     assert {run.row for run in wanted} == set(rows.rows)
     assert {"word", "description", "contexts"} <= set(rows.rows)
-    assert (shipped.vision, shipped.contexts) == ("face-mt", 8)
+    there = json.loads((find("clip-s") / "config.json").read_text())
+    assert (shipped.vision, shipped.contexts) == (there["vision"]["name"], there["contexts"])
 
 
 def test_a_row_with_an_unknown_setting_is_refused() -> None:
