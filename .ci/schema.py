@@ -6,7 +6,8 @@
 import json
 from pathlib import Path
 
-from emollm.types import Answer, Clip, Observation, Sample
+from emollm.samples import Sample
+from emollm.types import Answer, Clip, Observation
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schema"
 

@@ -1,4 +1,4 @@
-"""The records that travel along the path: Clip, Observation, Sample, Answer and what they are made of.
+"""The records that travel along the path: Clip, Observation, Answer and what they are made of; Samples: emollm.samples.
 
 All are frozen and strict: nothing is coerced, unknown fields and NaN are refused, and JSON reads back to an equal
 record. Times are in seconds from the start of the clip, positions in pixels of the upright image (x to the right, y down),
@@ -480,7 +480,7 @@ class Answer(Record):
         return self
 
 
-# ---- what is learnt from --------------------------------------------------------------------------------------------
+# ---- what a conversation is made of ------------------------------------------------------------------------------------
 
 
 class TextPart(Record):
@@ -501,46 +501,3 @@ class Message(Record):
 
     role: Literal["system", "user", "assistant"]
     content: tuple[Annotated[TextPart | MediaPart, Field(discriminator="type")], ...]
-
-
-class MediaItem(Record):
-    """One media file of a sample, with the face box that the processor crops."""
-
-    type: Literal["image", "audio", "video"]
-    path: Path
-    box: Box | None = None
-    roll: float = 0.0
-    start: Seconds | None = None
-    end: Seconds | None = None
-
-
-class SampleProvenance(Record):
-    """Where a training record came from."""
-
-    engine: str
-    """``engine@version``."""
-    prompt: str | None = None
-    cues: tuple[str, ...] = ()
-    licence: str
-    label_visible: bool
-    """Whether the writer saw the gold label."""
-    clip: str
-
-
-class Sample(Record):
-    """A training record: a conversation, its media, a weight, and where it came from."""
-
-    id: str
-    messages: tuple[Message, ...] = Field(min_length=1)
-    media: tuple[MediaItem, ...] = ()
-    weight: Annotated[float, Field(gt=0)] = 1.0
-    provenance: SampleProvenance
-
-    @model_validator(mode="after")
-    def _has_a_place_for_each_item(self) -> Self:
-        places = [part.type for message in self.messages for part in message.content if isinstance(part, MediaPart)]
-        if places != [item.type for item in self.media]:
-            raise ValueError(
-                f"{len(places)} media places {places} but media {[item.type for item in self.media]}; make them match"
-            )
-        return self

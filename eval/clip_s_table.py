@@ -21,10 +21,9 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 
 def _closed(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "### The classes that were learnt"
-    yield ""
-    yield "| row | seeds | accuracy (WAR) | macro recall (UAR) | macro F1 | (WAR + UAR) / 2 | over the plain head | ECE | learnt |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    scores = ("accuracy (WAR)", "macro recall (UAR)", "macro F1", "(WAR + UAR) / 2", "over the plain head", "ECE")
+    yield from _section("The classes that were learnt")
+    yield from _header("row", "seeds", *scores, "learnt")
     floors = rows[0]["floors"]
     yield f"| floor | | {_p(floors['war'])} | {_p(floors['uar'])} | {_p(floors['macro_f1'])} | | | | |"
     for row in rows:
@@ -38,12 +37,11 @@ def _closed(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _held_out(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     names = list(dict.fromkeys(row["row"] for row in rows))
-    yield "### A class that was not learnt, by its text among all classes"
-    yield ""
-    yield "Recall, and AUC of its probability (floor 50). The vision tower itself was trained on all classes."
-    yield ""
-    yield "| class | faces | " + " | ".join(f"{name}: recall | {name}: AUC" for name in names) + " |"
-    yield "|---|---|" + "---|---|" * len(names)
+    yield from _section(
+        "A class that was not learnt, by its text among all classes",
+        "Recall, and AUC of its probability (floor 50). The vision tower itself was trained on all classes.",
+    )
+    yield from _header("class", "faces", *(f"{name}: {score}" for name in names for score in ("recall", "AUC")))
     for label in dict.fromkeys(row["class"] for row in rows):
         own = {row["row"]: row for row in rows if row["class"] == label}
         cells = [
@@ -63,10 +61,8 @@ def _held_out(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _words(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "### Other words for the classes, none of them learnt"
-    yield ""
-    yield "| row | words | accuracy | macro recall |"
-    yield "|---|---|---|---|"
+    yield from _section("Other words for the classes, none of them learnt")
+    yield from _header("row", "words", "accuracy", "macro recall")
     yield f"| floor | | {_p(rows[0]['war_floor'])} | {_p(rows[0]['uar_floor'])} |"
     for row in rows:
         yield f"| {row['row']} | {row['list']} | {_ci(row['war'], row['war_ci'])} | {_ci(row['uar'], row['uar_ci'])} |"
@@ -74,18 +70,16 @@ def _words(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _goemotions(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "### The nearest of the 28 GoEmotions words"
-    yield ""
-    yield "A word that means none of the classes (curiosity, pride …) counts as wrong."
-    yield ""
-    yield "| row | accuracy | macro recall | words without a class |"
-    yield "|---|---|---|---|"
+    yield from _section(
+        "The nearest of the 28 GoEmotions words",
+        "A word that means none of the classes (curiosity, pride …) counts as wrong.",
+    )
+    yield from _header("row", "accuracy", "macro recall", "words without a class")
     yield f"| floor | {_p(rows[0]['war_floor'])} | {_p(rows[0]['uar_floor'])} | |"
     for row in rows:
         yield f"| {row['row']} | {_ci(row['war'], row['war_ci'])} | {_ci(row['uar'], row['uar_ci'])} | {_p(row['strays'])} |"
     yield ""
-    yield "| class | " + " | ".join(row["row"] for row in rows) + " |"
-    yield "|---|" + "---|" * len(rows)
+    yield from _header("class", *(row["row"] for row in rows))
     for label in rows[0]["nearest"]:
         cells = [", ".join(f"{word} {_p(share, 0)}" for word, share in row["nearest"][label]) for row in rows]
         yield f"| {label} | {' | '.join(cells)} |"
@@ -93,16 +87,26 @@ def _goemotions(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _compounds(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "### The nearest compound word (Du et al. 2014)"
-    yield ""
-    yield f"{rows[0]['faces']} faces whose votes name two emotions, each with at least 30 %."
-    yield ""
-    yield "| row | accuracy |"
-    yield "|---|---|"
+    yield from _section(
+        "The nearest compound word (Du et al. 2014)",
+        f"{rows[0]['faces']} faces whose votes name two emotions, each with at least 30 %.",
+    )
+    yield from _header("row", "accuracy")
     yield f"| floor (the commonest pair) | {_p(rows[0]['floor'])} |"
     for row in rows:
         yield f"| {row['row']} | {_ci(row['war'], row['war_ci'])} |"
     yield ""
+
+
+def _section(title: str, *notes: str) -> Iterator[str]:
+    for line in (f"### {title}", *notes):
+        yield line
+        yield ""
+
+
+def _header(*columns: str) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield "|---" * len(columns) + "|"
 
 
 def _p(share: float | None, digits: int = 1) -> str:

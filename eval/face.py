@@ -59,6 +59,13 @@ class FaceTask(Settings):
     """Of the bootstrap."""
 
 
+class Reject(NamedTuple):
+    """A row that could not be used."""
+
+    id: str
+    reason: str
+
+
 class Result(NamedTuple):
     """What came out, and what it was made of."""
 
@@ -217,7 +224,7 @@ def provenance(trained: Trained, task: FaceTask, faces: FaceSet, matched: Match)
             "limit": source.limit,
             "prepared": faces.fingerprint,
         },
-        "rejects": dict(_rejects(faces)),
+        "rejects": dict(Counter(reject.reason for reject in rejects(faces)).most_common(_REASONS)),
         "protocol": PROTOCOLS[bool(faces.record.columns)],
         "classes": {
             "scored": list(matched.labels),
@@ -241,10 +248,11 @@ def provenance(trained: Trained, task: FaceTask, faces: FaceSet, matched: Match)
     }
 
 
-def _rejects(faces: FaceSet) -> list[tuple[str, int]]:
-    """Why rows could not be used, the commonest reasons first."""
-    lines = faces.rejects_file.read_text(encoding="utf-8").splitlines()
-    return Counter(str(json.loads(line)["reason"]) for line in lines).most_common(_REASONS)
+def rejects(faces: FaceSet) -> list[Reject]:
+    """Rows that could not be used, in the order of the source."""
+    with faces.rejects_file.open(encoding="utf-8") as lines:
+        rows = map(json.loads, lines)
+        return [Reject(str(row["id"]), str(row["reason"])) for row in rows]
 
 
 def versions() -> dict[str, JsonValue]:

@@ -70,6 +70,12 @@ def _metrics(report: Report) -> Iterator[str]:
         told = _NAMES.get(base, base) + (", lenient" if base != name else "")
         rows.append((told, *_cells(found, base in _SHARES)))
     yield from _table(rows)
+    present = sum(score.support > 0 for score in report.per_class.values())
+    if present < len(report.per_class):
+        yield (
+            f"{present} of {len(report.per_class)} classes have faces: macro recall is the mean over these, macro F1 that over all, "
+            "0 where a class has neither faces nor answers"
+        )
     yield "floor: without looking at the faces (always one class, by chance, or how often each occurs)"
 
 

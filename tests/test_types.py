@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from emollm.errors import DataError
+from emollm.samples import MediaItem, Sample, SampleProvenance
 from emollm.types import (
     Answer,
     AnswerProvenance,
@@ -22,7 +23,6 @@ from emollm.types import (
     Face,
     FollowUp,
     MediaInfo,
-    MediaItem,
     MediaPart,
     Message,
     Missing,
@@ -31,8 +31,6 @@ from emollm.types import (
     RankedLabel,
     Rationale,
     Record,
-    Sample,
-    SampleProvenance,
     Scale,
     Source,
     Table,

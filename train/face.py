@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Names of ``malloc.h``."""
+_AFFECT = (
+    "name columns that have them as data.columns.valence and data.columns.arousal of a csv, or set net.affect=false"
+)
 
 
 @click.command()
@@ -77,6 +80,8 @@ def run(recipe: FaceRecipe) -> None:
     with accelerator.main_process_first():
         train, valid = faces(recipe)
     rows = labelled(train, recipe.optimise.batch)
+    if recipe.net.affect:
+        require_affect(train, rows)
     set_seed(recipe.seed)
     net = recipe.net.config(train.labels, train.units).build()
     if recipe.start is not None:
@@ -100,7 +105,15 @@ def keep_memory() -> None:
 
 
 def faces(recipe: FaceRecipe) -> tuple[FaceSet, FaceSet]:
-    """The prepared training and validation faces."""
+    """The prepared training and validation faces.
+
+    Raises:
+        ConfigError: The recipe does not fit its data.
+        DataError: The data cannot be read.
+    """
+    columns = recipe.data.columns
+    if recipe.net.affect and (recipe.data.layout != "csv" or None in (columns.valence, columns.arousal)):
+        raise ConfigError(f"net.affect=true: the data has no valence and arousal; {_AFFECT}")
     if recipe.valid_split is not None and "test" in recipe.valid_split.lower():
         raise ConfigError(f"valid_split={recipe.valid_split}: a net must not be selected on test data")
     cut = CropSettings(size=STORED_SIZE, margin=STORED_MARGIN, backend=recipe.measure)
@@ -127,6 +140,15 @@ def labelled(train: FaceSet, batch: int) -> np.ndarray:
             f"{len(rows)} labelled faces are fewer than optimise.batch={batch}; lower the batch or give more data"
         )
     return rows
+
+
+def require_affect(train: FaceSet, rows: np.ndarray) -> None:
+    """Raises DataError where none of these rows is labelled with valence, or none with arousal: half of the head would learn nothing."""
+    known = np.isfinite(train.affect[rows]).any(0)  # (2,)
+    if missing := [name for name, is_known in zip(("valence", "arousal"), known, strict=True) if not is_known]:
+        raise DataError(
+            f"net.affect=true: none of {len(rows)} labelled faces to train on has {' or '.join(missing)}; {_AFFECT}"
+        )
 
 
 def begin_from(net: object, name: str) -> None:

@@ -87,6 +87,11 @@ def mix(count: int, alpha: float, generator: torch.Generator) -> tuple[Tensor, T
     return torch.maximum(share, 1 - share), partner
 
 
+def mixed(values: Tensor, share: Tensor, partner: Tensor) -> Tensor:
+    """(B, …) of values (B, …): ``share`` of each row and the rest of its partner's; NaN, for not known, where either has it."""
+    return share * values + (1 - share) * values[partner]
+
+
 def _beta(alpha: float, generator: torch.Generator) -> Tensor:
     """One draw from Beta(α, α), α ≤ 1, by Jöhnk's method, which needs nothing but even draws."""
     while True:

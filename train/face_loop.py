@@ -8,7 +8,8 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,15 +20,18 @@ from tqdm import tqdm
 from emollm.encoders import FaceNet, Outputs
 from emollm.encoders.losses import Targets, Weights, multitask_loss
 from emollm.encoders.predict import predict
-from emollm.encoders.weights import Trained, TrainedConfig, load, save
+from emollm.encoders.weights import Trained, TrainedConfig, load, probabilities, save
 from emollm.errors import DataError, ModelError
 from emollm.face_sets import FaceSet, Rows
 from emollm.files import replacing
 from emollm.train import face_state
-from emollm.train.face_augment import mix, vary
+from emollm.train.face_augment import mix, mixed, vary
 from emollm.train.face_recipe import FaceRecipe
 from emollm.train.face_scores import Scores, scores_of
 from emollm.train.face_steps import average, optimizer_of, rate_at, sharpness_aware
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 BEST = "net"
 """Folder of the best net within the run's."""
@@ -38,7 +42,7 @@ class Data(NamedTuple):
 
     train: FaceSet
     rows: np.ndarray
-    """Rows of ``train`` that teach: labelled ones, and with measured units."""
+    """(n,) numbers of the rows of ``train`` that teach: those with votes for an emotion, whatever else is known of them."""
     valid: FaceSet
     fingerprint: str
 
@@ -79,8 +83,16 @@ class Teachers:
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> Tensor:
         """(B, C) mean probabilities."""
-        answers = [(one.net(pixels).expression.float() / one.config.temperature).softmax(-1) for one in self._nets]
-        return torch.stack(answers).mean(0)
+        return torch.stack([self._answer(teacher, pixels) for teacher in self._nets]).mean(0)
+
+    def _answer(self, teacher: Trained, pixels: Tensor) -> Tensor:
+        """(B, C) calibrated probabilities, the very ones that :func:`emollm.encoders.predict.predict` gives."""
+        config = teacher.config
+        looks = [teacher.net(look).expression for look in ([pixels, pixels.flip(-1)] if config.mirrored else [pixels])]
+        logits = torch.stack([look.float().softmax(-1) for look in looks]).mean(0).clamp(min=1e-12).log()
+        if config.offsets:
+            logits = logits + logits.new_tensor(config.offsets)
+        return probabilities(logits, config.temperature)
 
 
 class Loop:
@@ -121,25 +133,41 @@ class Loop:
 
     def run(self) -> None:
         """All epochs that are not done yet."""
-        settings, begun = self.recipe.optimise, time.monotonic()
-        before = float(self.progress["seconds"])
-        for epoch in range(int(self.progress["epoch"]), settings.epochs):
-            losses = self._epoch(epoch)
-            self.progress |= {"epoch": epoch + 1, "seconds": round(before + time.monotonic() - begun, 1)}
-            if self.accelerator.is_main_process:
-                last = epoch + 1 == settings.epochs
-                scores = self._validate() if last or (epoch + 1) % self.recipe.validate_every == 0 else None
-                self._log(epoch, losses, scores)
-                if scores is not None and (self.progress["best"] is None or scores.score > self.progress["best"]):
-                    self.progress["best"] = scores.score
-                    self.keep_best(TrainedConfig(net=self.plain.config, label_set=self.recipe.data.label_set))
-                face_state.keep(self.recipe.out, self.plain, self.mean, _inner(self.optimizer), self.progress)
-            self.accelerator.wait_for_everyone()
+        begun = time.monotonic() - float(self.progress["seconds"])
+        epochs = range(int(self.progress["epoch"]), self.recipe.optimise.epochs)
+        with self._board(bool(epochs)) as board:
+            for epoch in epochs:
+                losses = self._epoch(epoch)
+                self.progress |= {"epoch": epoch + 1, "seconds": round(time.monotonic() - begun, 1)}
+                if board is not None:
+                    self._keep(epoch, losses, board)
+                self.accelerator.wait_for_everyone()
 
     def keep_best(self, config: TrainedConfig) -> None:
         """Writes the moving average as the best net so far."""
         recipe = self.recipe.model_dump_json(exclude={"work", "out"})
         save(self.recipe.out / BEST, self.mean, config, {"recipe": recipe, "data": self.data.train.fingerprint})
+
+    def _keep(self, epoch: int, losses: dict[str, float], board: "SummaryWriter") -> None:
+        """Scores, log, best net and checkpoint after an epoch."""
+        last = epoch + 1 == self.recipe.optimise.epochs
+        scores = self._validate() if last or (epoch + 1) % self.recipe.validate_every == 0 else None
+        self._log(epoch, losses, scores, board)
+        if scores is not None and (self.progress["best"] is None or scores.score > self.progress["best"]):
+            self.progress["best"] = scores.score
+            self.keep_best(TrainedConfig(net=self.plain.config, label_set=self.recipe.data.label_set))
+        face_state.keep(self.recipe.out, self.plain, self.mean, _inner(self.optimizer), self.progress)
+
+    @contextmanager
+    def _board(self, wanted: bool) -> Iterator["SummaryWriter | None"]:
+        """TensorBoard's file of this start of the run; only the main process has one, and only where there is something to write."""
+        if not (wanted and self.accelerator.is_main_process):
+            yield None
+            return
+        from torch.utils.tensorboard import SummaryWriter
+
+        with SummaryWriter(str(self.recipe.out / "tensorboard")) as board:
+            yield board
 
     # ---- one epoch --------------------------------------------------------------------------------------------------
 
@@ -210,19 +238,17 @@ class Loop:
     def _batch(self, rows: Rows, generator: torch.Generator) -> Batch:
         settings, device = self.recipe.augment, self.accelerator.device
         pixels = vary(torch.from_numpy(rows.crops), self.size, self.plain.config.margin, settings, generator)
-        shares, units = torch.from_numpy(rows.shares), torch.from_numpy(rows.units)
+        shares, units, affect = (torch.from_numpy(known) for known in (rows.shares, rows.units, rows.affect))
         if settings.mixup:
             first, partner = mix(len(pixels), settings.mixup, generator)
-            pixels = first * pixels + (1 - first) * pixels[partner]
-            shares = first * shares + (1 - first) * shares[partner]
-            units = first * units + (1 - first) * units[partner]  # NaN where either was not measured
+            pixels, shares, units, affect = (mixed(each, first, partner) for each in (pixels, shares, units, affect))
         pixels = pixels.to(device).contiguous(memory_format=torch.channels_last)
         shares = shares.to(device)
         if self.teachers and self.recipe.loss.distil:
             with self.accelerator.autocast():
                 taught = self.teachers(pixels)
             shares = (1 - self.recipe.loss.distil) * shares + self.recipe.loss.distil * taught
-        return Batch(pixels, Targets(shares, units.to(device)))
+        return Batch(pixels, Targets(shares, units.to(device), affect.to(device)))
 
     # ---- looking at it ----------------------------------------------------------------------------------------------
 
@@ -244,19 +270,17 @@ class Loop:
             with replacing(path, "w") as file:
                 file.writelines(kept)
 
-    def _log(self, epoch: int, losses: dict[str, float], scores: Scores | None) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
+    def _log(self, epoch: int, losses: dict[str, float], scores: Scores | None, board: "SummaryWriter") -> None:
         told: dict[str, Any] = {"epoch": epoch + 1, "seconds": self.progress["seconds"]}
         told |= {f"loss/{name}": round(value, 5) for name, value in losses.items()}
         if scores is not None:
             told |= {
                 f"valid/{name}": None if value is None else round(value, 5) for name, value in scores._asdict().items()
             }
-        with SummaryWriter(str(self.recipe.out / "tensorboard")) as board:
-            for name, value in told.items():
-                if value is not None and name != "epoch":
-                    board.add_scalar(name, value, epoch + 1)
+        for name, value in told.items():
+            if value is not None and name != "epoch":
+                board.add_scalar(name, value, epoch + 1)
+        board.flush()
         with (self.recipe.out / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(told) + "\n")
         if scores is not None:

@@ -24,7 +24,7 @@ class NetSettings(Settings):
     embedding: Annotated[int, Field(ge=0)] = 128
     """Width of the embedding; 0 for none."""
     affect: bool = False
-    """Whether there is a head for valence and arousal."""
+    """Whether there is a head for valence and arousal, which the data must label (``data.columns``)."""
     units: bool = True
     """Whether there is a head for action units."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2

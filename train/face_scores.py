@@ -7,6 +7,7 @@ import numpy as np
 from emollm.encoders.predict import Predictions
 from emollm.face_sets import Rows
 from emollm.metrics.classification import scores
+from emollm.metrics.continuous import concordance
 
 
 class Scores(NamedTuple):
@@ -22,6 +23,8 @@ class Scores(NamedTuple):
     """Mean −log probability of the label, uncalibrated."""
     units: float | None
     """Mean absolute error of action-unit intensities."""
+    affect: float | None
+    """Mean concordance of valence and of arousal (CCC, Lin 1989), of faces that are labelled with both."""
 
 
 def scores_of(answers: Predictions, rows: Rows) -> Scores:
@@ -34,4 +37,8 @@ def scores_of(answers: Predictions, rows: Rows) -> Scores:
     units = None
     if answers.units is not None and np.isfinite(rows.units).any():
         units = float(np.nanmean(np.abs(answers.units - rows.units)))
-    return Scores(war, uar, (war + uar) / 2, nll, units)
+    affect, known = None, np.isfinite(rows.affect).all(-1)
+    if answers.affect is not None and known.any():
+        pairs = zip(answers.affect[known].T, rows.affect[known].T, strict=True)
+        affect = float(np.mean([concordance(said, wanted).value for said, wanted in pairs]))
+    return Scores(war, uar, (war + uar) / 2, nll, units, affect)

@@ -45,10 +45,16 @@ def ship(run: Path, out: Path) -> None:
     header = metadata(run / _NET)
     recipe = json.loads(header["recipe"])
     recipe["data"]["path"] = Path(recipe["data"]["path"]).name
-    recipe["teachers"] = [Path(name).parent.name for name in recipe["teachers"]]
-    recipe["start"] = recipe["start"] and Path(recipe["start"]).parent.name
+    recipe["teachers"] = [_named(name) for name in recipe["teachers"]]
+    recipe["start"] = recipe["start"] and _named(recipe["start"])
     told_there = {**header, "recipe": json.dumps(recipe), "data": data, "versions": versions}
     save(out, trained.net, trained.config, told_there, half=True)
+
+
+def _named(net: str) -> str:
+    """What a net is called wherever it lies: that in a run's folder like the run, any other by its own name."""
+    path = Path(net)
+    return path.parent.name if path.name == _NET and path.parent.name else path.name
 
 
 if __name__ == "__main__":

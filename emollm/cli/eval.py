@@ -1,7 +1,7 @@
 """``emollm eval``: models on labelled data, with floors and intervals."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emollm.errors import ConfigError, MissingDependency
+from emollm.cli import DONE, SOME_REJECTED, say
+from emollm.errors import ConfigError, MissingDependency, one_line
 
 if TYPE_CHECKING:
-    from emollm.eval.face import FaceTask
+    from emollm.eval.face import FaceTask, Reject
 
 _SUFFIXES = {".npz": "npz", ".csv": "csv", ".tsv": "csv"}
+_TOLD = 5
+"""Rejected pictures that are told one by one."""
 
 
 @click.group("eval")
@@ -58,14 +61,15 @@ def face(
     out: Path | None,
     as_json: bool,
     **options: Any,
-) -> None:
+) -> int:
     """Score a face net: accuracy, recalls, calibration, each with its interval and floor.
 
-    Of data with votes the majority protocol of FER+ gives the labels; how many images it discards is told.
+    Of data with votes the majority protocol of FER+ gives the labels; how many images it discards is told. Pictures that cannot be used
+    are told on standard error; the others are scored, and the exit code is 1.
     """
     with needs_train():
         from emollm.encoders.weights import load
-        from emollm.eval.face import evaluate
+        from emollm.eval.face import evaluate, rejects
         from emollm.eval.face_text import checked_table, text, write_predictions
     from emollm.files import replacing
 
@@ -79,6 +83,8 @@ def face(
         result = evaluate(trained, task, folder, workers=workers, progress=stack.enter_context(_bar()))
         if predictions is not None:
             write_predictions(result.answers, predictions)
+        rejected = rejects(result.faces)
+    _tell(rejected, result.report.counts["read"], data, work)
     given = {"encoder": encoder, "data": str(data), "speed": speed} | {k: v for k, v in options.items() if v}
     told = result.report.provenance | {"options": {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}}
     if speed:
@@ -90,6 +96,19 @@ def face(
         with replacing(out, "w") as file:
             file.write(report.to_json(indent=1) + "\n")
     click.echo(report.to_json() if as_json else text(report))
+    return SOME_REJECTED if rejected else DONE
+
+
+def _tell(rejected: Sequence["Reject"], read: int, data: Path, work: Path | None) -> None:
+    """Says how many pictures could not be used, and of the first which and why."""
+    if not rejected:
+        return
+    say(f"{data}: {len(rejected)} of {read} pictures could not be used; the others are scored")
+    for reject in rejected[:_TOLD]:
+        say(f"{one_line(reject.id, 80)}: {reject.reason}")
+    if (more := len(rejected) - _TOLD) > 0:
+        place = f"rejects.jsonl in a folder of {work} lists all" if work else "--work FOLDER keeps the whole list"
+        say(f"and {more} more; {place}")
 
 
 def _spare_inputs(data: Path, out: Path | None, predictions: Path | None) -> None:

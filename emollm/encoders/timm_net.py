@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from emollm.config import Settings
 from emollm.encoders.base import Features, check_pictures, grey, normalised, tokens_of
+from emollm.encoders.checkpoint import read_tensors
 from emollm.errors import AssetError, ConfigError, MissingDependency, ModelError, one_line
 
 
@@ -160,13 +161,7 @@ def start_from(net: nn.Module, file: Path) -> None:
     Raises:
         ModelError: It cannot be read or is of another net.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors: dict[str, Any] = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{file}: cannot be read as safetensors: {one_line(str(error))}") from error
+    tensors: dict[str, Any] = read_tensors(file)
     own = net.state_dict()
     adapt = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)  # old names, other window sizes
     try:

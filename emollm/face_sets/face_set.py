@@ -59,6 +59,8 @@ class Rows(NamedTuple):
     """(n,) class by the majority protocol, −1 where it discards the row."""
     units: NDArray[np.float32]
     """(n, U) intensities in [0, 1]; NaN: not measured."""
+    affect: NDArray[np.float32]
+    """(n, 2) valence and arousal in [-1, 1]; NaN: not labelled."""
     found: NDArray[np.bool_]
     """(n,) whether a face was found; otherwise the crop is the whole picture."""
 
@@ -66,7 +68,7 @@ class Rows(NamedTuple):
 class FaceSet:
     """Crops, labels and action units of a data set; :func:`emollm.face_sets.prepare.prepare` makes it.
 
-    Crops stay on disk and are copied a batch at a time; labels and units are in memory, about 60 bytes a row. It can be sent to other
+    Crops stay on disk and are copied a batch at a time; labels and units are in memory, about 150 bytes a row. It can be sent to other
     processes, which open it anew.
 
     Args:
@@ -162,7 +164,14 @@ class FaceSet:
         inner = wanted - self._starts[batches]
         for place, (batch, row) in enumerate(zip(batches.tolist(), inner.tolist(), strict=True)):
             crops[place] = self._crops[batch][row]
-        return Rows(crops, self._shares[wanted], self._label[wanted], self._units[wanted], self._found[wanted])
+        return Rows(
+            crops,
+            self._shares[wanted],
+            self._label[wanted],
+            self._units[wanted],
+            self._affect[wanted],
+            self._found[wanted],
+        )
 
     @property
     def shares(self) -> NDArray[np.float32]:
@@ -173,6 +182,11 @@ class FaceSet:
     def label(self) -> NDArray[np.int64]:
         """(n,) of all rows, without their crops."""
         return self._label
+
+    @property
+    def affect(self) -> NDArray[np.float32]:
+        """(n, 2) of all rows, without their crops."""
+        return self._affect
 
     def frequencies(self, rows: NDArray[np.integer] | None = None, *, hard: bool = False) -> NDArray[np.float64]:
         """How frequent each class is (C,): its mean share of the votes among the labelled rows; sums to 1.
@@ -208,6 +222,7 @@ class FaceSet:
         self._found = table["found"].to_numpy().astype(bool)
         self._shares = _matrix(table["shares"], len(self.labels))
         self._units = _matrix(table["units"], len(self.units))
+        self._affect = np.stack([table[name].to_numpy() for name in ("valence", "arousal")], -1).astype(np.float32)
 
 
 def _matrix(column: "object", width: int) -> NDArray[np.float32]:

@@ -1,7 +1,9 @@
 """Accuracy, recalls and F1 over a fixed list of labels, strict and lenient, with the floors of answers that look at nothing.
 
 WAR is the accuracy and UAR the mean recall over the classes that the reference has (Schuller et al. 2009, INTERSPEECH emotion
-challenge). Labels are passed as a fixed list: an answer outside of it is wrong, and does not become a class of its own. A missing
+challenge): a class without items has no recall. Macro F1 is the mean over all labels of the list, as scikit-learn has it where it is
+given ``labels``: over the classes that occur in reference or answers, scikit-learn's default, a stray answer would change what is
+averaged, and two nets would not be compared on the same list. Labels are passed as a fixed list: an answer outside of it is wrong, and does not become a class of its own. A missing
 answer (abstained, unparsed) is no label: *strict* counts it as wrong, *lenient* leaves its item out.
 
 Arrays of labels hold positions in the list.
@@ -112,7 +114,7 @@ def uar(counts: Counts) -> Counts:
 
 
 def macro_f1(counts: Counts) -> Counts:
-    """(…,) mean F1 over all labels of the list; NaN without items."""
+    """(…,) mean F1 over all labels of the list, 0 for one that neither reference nor answers have; NaN without items."""
     return np.where(counts.sum((-2, -1)) > 0, f1(counts).mean(-1), np.nan)
 
 

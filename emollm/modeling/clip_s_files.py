@@ -6,10 +6,9 @@ from importlib import resources
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
+from emollm.encoders.checkpoint import read_config, read_tensors
 from emollm.encoders.minilm import ASSET, MiniLM
 from emollm.encoders.weights import CONFIG, WEIGHTS
 from emollm.encoders.weights import load as load_net
@@ -67,7 +66,7 @@ def load(name: str | Path = SHIPPED, towers: Towers | None = None) -> ContextCla
         AssetError: The text tower cannot be had.
     """
     folder = find(name)
-    config = read_config(folder)
+    config = read_config(ClipConfig, folder / CONFIG, "a context classifier")
     towers = towers or open_towers(config.vision.name, config.text.name)
     for made_for, here in ((config.vision, towers.vision), (config.text, towers.text)):
         if made_for.version != here.version:
@@ -103,29 +102,8 @@ def find(name: str | Path) -> Path:
     )
 
 
-def read_config(folder: Path) -> ClipConfig:
-    """What the classifier of a folder is.
-
-    Raises:
-        ModelError: It cannot be read, or is something else.
-    """
-    try:
-        return ClipConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{folder / CONFIG}: cannot be read: {one_line(str(error))}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        told = f"{place}: {first['msg']}" if place else first["msg"]
-        raise ModelError(f"{folder / CONFIG}: not the configuration of a context classifier: {told}") from error
-
-
 def _fill(model: ContextClassifier, file: Path) -> None:
-    try:
-        with safe_open(file, framework="pt") as opened:
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{file}: cannot be read as safetensors: {one_line(str(error))}") from error
+    tensors = read_tensors(file)
     wanted = [f"heads.{name}" for name in model.heads.state_dict()]
     if any(name.startswith("vision.") for name in tensors):
         wanted += [f"vision.{name}" for name in model.vision.state_dict()]

@@ -85,19 +85,25 @@ def draw_heatmaps(moments: Sequence[Mapped], legend: Legend, unseen: Sequence[Un
 
     Args:
         moments: In the order of the sheet; at least one.
-        legend: Net and layer.
+        legend: Net and layer; stands on the sheet, with the scale, where there is a map.
         unseen: People of whom there is no picture at all.
     """
     cells = [_cell(moment, SIDE if moment.time is None else CELL) for moment in moments]
     columns = len(cells) if len(cells) <= _ONE_ROW else min(math.ceil(math.sqrt(len(cells))), _MOST_COLUMNS)
     rows = [beside(cells[i : i + columns]) for i in range(0, len(cells), columns)]
-    asked = [heat for moment in moments for heat in moment.people if isinstance(heat, FaceHeat) and heat.activations]
-    main = list({heat.track: heat for heat in reversed(asked)}.values())[::-1]  # each person once, at the first moment
+    people = [item for moment in moments for item in moment.people]
+    heats = [item for item in people if isinstance(item, FaceHeat)]
+    asked = {heat.track: heat for heat in reversed(heats) if heat.activations}
+    main = list(asked.values())[::-1]  # each person once, at the first moment
     parts = [*rows, *(draw_activations(heat) for heat in main)]
     width = max(part.width for part in parts)
     if unseen:
         parts.append(_lines([_why(item) for item in unseen], width, _QUIET))
-    return _framed(stacked([*parts, _legend(legend, width)], gap=_GAP))
+    elif not people:
+        parts.append(_lines(["No face was found: there is nothing to map."], width, _QUIET))
+    if heats:
+        parts.append(_legend(legend, width))
+    return _framed(stacked(parts, gap=_GAP))
 
 
 def _why(item: Unmapped) -> str:
@@ -187,8 +193,6 @@ def _cell(moment: Mapped, longest: int) -> Image:
     width = max(outlined.width, 2 * TILE)
     groups = _tiles(heats, width)
     said = [_why(item) for item in moment.people if isinstance(item, Unmapped)]
-    if not moment.people:
-        said.append("No face was found: there is nothing to map.")
     above = [_lines([clock(moment.time)], width)] if moment.time is not None else []
     notes = [_lines(said, width, _QUIET)] if said else []
     return stacked([*above, outlined, *_flowed(groups, width), *notes], gap=10)

@@ -79,6 +79,7 @@ def test_a_table_for_people_files_and_times(say: Callable, faces: Path, tmp_path
     [
         (("--split", "tset"), "unknown split 'tset'; known: valid"),
         (("--encoder", "face-tm"), "did you mean 'face-mt'"),
+        (("--encoder", " "), "the name of the face net is empty; give one of face-mt or a folder"),
         (("--classes", "happines,fear"), "unknown class of ferplus 'happines' (did you mean 'happiness'?)"),
         (("--classes", "fear,disgust"), "nothing to score"),
         (("--label-set", "ferpuls"), "unknown label set 'ferpuls'"),
@@ -122,6 +123,51 @@ def test_a_file_that_is_no_data_set_is_one_line(
     done = say("eval", "face", "--data", tmp_path / name, *FAST)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert name in done.err
+
+
+@pytest.mark.parametrize(("rejects", "told"), [(1, "b.png: votes sum to zero"), (7, "and 2 more; --work FOLDER keeps")])
+def test_pictures_that_cannot_be_used_are_told_and_the_others_scored(
+    say: Callable, faces: Path, rejects: int, told: str
+) -> None:
+    with np.load(faces) as arrays:
+        kept = {key: arrays[key] for key in ("images", "votes", "columns")}
+    kept["images"] = np.repeat(kept["images"][:1], rejects + 2, axis=0)
+    votes = np.repeat(kept["votes"][:1], rejects + 2, axis=0)
+    votes[1:-1] = 0
+    np.savez(
+        faces, **kept | {"votes": votes, "name": np.array([f"{letter}.png" for letter in "abcdefghi"[: rejects + 2]])}
+    )
+    done = say("eval", "face", "--data", faces, "--json", *FAST)
+    assert done.code == 1
+    report = json.loads(done.out)
+    assert (report["n"], report["counts"]["rejected"]) == (2, rejects)
+    lines = done.err.splitlines()
+    assert lines[0] == f"emollm: {faces}: {rejects} of {rejects + 2} pictures could not be used; the others are scored"
+    assert lines[1] == "emollm: b.png: votes sum to zero"
+    assert told in lines[-1]
+    assert len(lines) == 1 + min(rejects, 5) + (rejects > 5)
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda net: (net / "model.safetensors").write_bytes(b"\0" * 20), "copy or fetch it again, or train it anew"),
+        (
+            lambda net: (net / "config.json").write_text('{"net": {"encoder": "face_tm", "labels": ["a", "b"]}}'),
+            "unknown encoder 'face_tm' (did you mean 'face_mt'?)",
+        ),
+    ],
+)
+def test_a_net_that_cannot_be_used_is_one_line_that_says_what_to_do(
+    say: Callable, faces: Path, tmp_path: Path, damage: Callable[[Path], object], why: str
+) -> None:
+    net = FaceNetConfig(labels=CLASSES, backbone={"size": 16, "stem": 4, "widths": [8], "depths": [0]})
+    save(tmp_path / "net", net.build(), TrainedConfig(net=net), {})
+    damage(tmp_path / "net")
+    done = say("eval", "face", "--encoder", tmp_path / "net", "--data", faces, *FAST)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert str(tmp_path / "net") in done.err
+    assert why in done.err
 
 
 def test_a_folder_that_is_no_net_is_one_line(say: Callable, faces: Path, tmp_path: Path) -> None:

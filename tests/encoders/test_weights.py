@@ -61,6 +61,18 @@ def test_an_unknown_name_gets_the_known_ones() -> None:
     assert all(name in message for name in shipped())
 
 
+def test_an_empty_name_is_not_taken_for_this_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert "the name of the face net is empty" in refusal("")
+
+
+def test_an_encoder_that_is_not_here_is_told_with_the_file_that_names_it(folder: Path) -> None:
+    reconfigure(folder, encoder="face_tm")
+    message = refusal(folder)
+    assert message.startswith(f"{folder / CONFIG}: unknown encoder 'face_tm' (did you mean 'face_mt'?)")
+    assert message.endswith("put back what training wrote, or install the package that brings the encoder")
+
+
 def test_a_folder_without_a_net_is_told_so(tmp_path: Path) -> None:
     assert f"{tmp_path}: this folder has no config.json" in refusal(tmp_path)
 
@@ -109,7 +121,9 @@ def test_fewer_units_than_the_head_has_are_one_clear_line(folder: Path) -> None:
 def test_truncated_weights_are_one_clear_line(folder: Path, kept: int) -> None:
     data = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(data[:kept])
-    assert "model.safetensors: cannot be read as safetensors" in refusal(folder)
+    message = refusal(folder)
+    assert "model.safetensors: cannot be read as safetensors" in message
+    assert message.endswith("copy or fetch it again, or train it anew")
 
 
 def test_weights_that_are_not_there_are_one_clear_line(folder: Path) -> None:

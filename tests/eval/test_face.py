@@ -10,7 +10,7 @@ import pytest
 
 from emollm.encoders.weights import Trained
 from emollm.errors import DataError, ModelError
-from emollm.eval.face import FaceTask, evaluate
+from emollm.eval.face import FaceTask, Reject, evaluate, rejects
 from emollm.eval.face_table import compare, table
 from emollm.eval.face_text import text, write_predictions
 from emollm.face_sets.source import FaceSource
@@ -139,6 +139,17 @@ def test_the_text_shows_counts_intervals_floors_and_confusion(ferplus: Path, net
     ):
         assert piece in shown
     assert "1: votes sum to zero" in shown
+    assert "5 of 8 classes have faces: macro recall is the mean over these, macro F1 that over all" in shown
+
+
+def test_where_all_classes_have_faces_nothing_is_said_of_others(ferplus: Path, net: Make, work: Path) -> None:
+    assert "classes have faces" not in text(
+        evaluate(net(), task(ferplus, classes=("neutral", "happiness")), work, workers=1).report
+    )
+
+
+def test_rows_that_could_not_be_used_are_listed_with_their_reason(ferplus: Path, net: Make, work: Path) -> None:
+    assert rejects(evaluate(net(), task(ferplus), work, workers=1).faces) == [Reject("f10.png", "votes sum to zero")]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -1,6 +1,5 @@
 """A prepared data set, opened."""
 
-import pickle
 import shutil
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from emollm.errors import DataError
-from emollm.face_sets import CropSettings, FaceSet, FaceSource, prepare
+from emollm.face_sets import Columns, CropSettings, FaceSet, FaceSource, prepare
 
 COLUMNS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
 
@@ -56,6 +55,7 @@ def test_rows_have_the_stated_shapes_and_types(faces: FaceSet) -> None:
         ((3, 8), "float32"),
         ((3,), "int64"),
         ((3, len(faces.units)), "float32"),
+        ((3, 2), "float32"),
         ((3,), "bool"),
     ]
     np.testing.assert_array_equal(rows.crops[0], rows.crops[2])
@@ -95,9 +95,19 @@ def test_frequencies_of_unlabelled_rows_are_an_error(faces: FaceSet) -> None:
 
 
 def test_a_set_travels_to_other_processes_as_its_folder(faces: FaceSet) -> None:
-    sent = pickle.dumps(faces)
-    assert len(sent) < 1000
-    np.testing.assert_array_equal(pickle.loads(sent).rows([7]).crops, faces.rows([7]).crops)
+    opens, sent = faces.__reduce__()
+    assert sent == (faces.folder,)
+    np.testing.assert_array_equal(opens(*sent).rows([7]).crops, faces.rows([7]).crops)
+
+
+def test_valence_and_arousal_are_those_of_the_manifest_and_nan_where_it_has_none(tmp_path: Path) -> None:
+    pixels = " ".join(["90"] * 48 * 48)
+    (tmp_path / "f.csv").write_text(f"label,pixels,v,a\nhappiness,{pixels},0.5,-1\nsadness,{pixels},,0.25\n")
+    columns = Columns(pixels="pixels", valence="v", arousal="a")
+    source = FaceSource(layout="csv", path=tmp_path / "f.csv", columns=columns)
+    faces = prepare(source, CropSettings(size=16, backend="mesh-head"), tmp_path, workers=1)
+    np.testing.assert_array_equal(faces.affect, np.array([[0.5, -1], [np.nan, 0.25]], np.float32))
+    np.testing.assert_array_equal(faces.rows([1, 0]).affect, faces.affect[::-1])
 
 
 def test_a_folder_that_is_no_finished_set_is_refused(tmp_path: Path) -> None:

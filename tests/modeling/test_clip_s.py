@@ -254,6 +254,15 @@ def test_weights_of_another_classifier_are_refused(face_towers: Towers, classifi
         load(tmp_path / "b", face_towers)
 
 
+def test_truncated_weights_are_refused_in_one_line(face_towers: Towers, classifier: Make, tmp_path: Path) -> None:
+    save(tmp_path, classifier(face_towers), {})
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(ModelError, match=r"cannot be read as safetensors: .*; copy or fetch it again") as caught:
+        load(tmp_path, face_towers)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_unknown_name_is_answered_with_the_known_one() -> None:
     with pytest.raises(ModelError, match=r"unknown context classifier 'clip-x'.*clip-s"):
         load("clip-x")

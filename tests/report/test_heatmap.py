@@ -179,6 +179,29 @@ def test_a_photo_of_any_shape_without_a_face_is_drawn_and_says_so(width: int, he
     assert max(sheet.size) <= 1280 + 400
 
 
+def test_the_scale_of_colours_stands_only_where_there_is_a_map(heat: FaceHeat, astronaut_picture: Picture) -> None:
+    dark = Picture(np.full((300, 600, 3), 30, np.uint8), MediaInfo(kind="image"), 1.0)
+    small = Unmapped("p1", "face is only 9 pixels wide")
+
+    def colour(people: list[FaceHeat | Unmapped], unseen: list[Unmapped]) -> int:
+        """How far red and blue are from each other where they are furthest: large in Viridis, small in paper and letters."""
+        sheet = np.asarray(draw_heatmaps([Mapped(dark, people)], Legend("net@1", "stage3"), unseen)).astype(int)
+        return int(np.abs(sheet[..., 0] - sheet[..., 2]).max())
+
+    assert colour([heat], []) > 150
+    assert max(colour([], []), colour([small], []), colour([], [small])) < 40
+
+
+def test_a_face_that_no_frame_shows_is_not_said_to_be_no_face() -> None:
+    picture = Picture(np.full((300, 600, 3), 30, np.uint8), MediaInfo(kind="image"), 1.0)
+    nobody, hidden = (
+        draw_heatmaps([Mapped(picture, [])], Legend("net@1", "stage3"), unseen)
+        for unseen in ([], [Unmapped("p1", "x")])
+    )
+    assert nobody.size == hidden.size  # one line of text each
+    assert np.asarray(nobody).tobytes() != np.asarray(hidden).tobytes()
+
+
 @pytest.mark.parametrize(("name", "format"), [("a.png", "PNG"), ("a.JPG", "JPEG")])
 def test_the_suffix_chooses_the_format(tmp_path: Path, name: str, format: str) -> None:
     write_heatmap(tmp_path / name, Image.new("RGB", (30, 20)))

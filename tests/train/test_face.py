@@ -12,17 +12,20 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from emollm import config
 from emollm.encoders import FaceNetConfig, load, save
-from emollm.encoders.weights import TrainedConfig
+from emollm.encoders.predict import as_pixels, predict
+from emollm.encoders.weights import TrainedConfig, metadata
 from emollm.errors import ConfigError, DataError, ModelError
 from emollm.ferplus import CLASSES
 from emollm.train import face, face_state
+from emollm.train.face_loop import Teachers
 from emollm.train.face_recipe import FaceRecipe
+from emollm.train.face_ship import ship
 
 RECIPES = sorted((Path(face.__file__).parent / "recipes" / "face").glob("*.yaml"))
-COLUMNS = np.array([*CLASSES, "unknown", "nf"])
 TINY = (
     "net.backbone={stem: 4, widths: [8, 8], depths: [1, 0], size: 16}",
     "net.embedding=4",
@@ -32,24 +35,6 @@ TINY = (
     "workers=1",
     "measure=mesh-head",
 )
-
-
-@pytest.fixture(scope="module")
-def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Invented tiles in the form of FER+: a bright bar whose place tells the class."""
-    draw = np.random.default_rng(0)
-    label = np.arange(112) % 8
-    images = draw.integers(0, 60, (112, 48, 48)).astype(np.uint8)
-    for image, one in zip(images, label, strict=True):
-        image[6 * one : 6 * one + 6] += 150
-    votes = np.zeros((112, 10), np.uint8)
-    votes[np.arange(112), label] = 8
-    votes[np.arange(112), (label + 1) % 8] += 2
-    split = np.array(["train"] * 80 + ["valid"] * 32)
-    file = tmp_path_factory.mktemp("tiles") / "tiles.npz"
-    name = np.array([f"{k}.png" for k in range(112)])
-    np.savez(file, images=images, votes=votes, split=split, columns=COLUMNS, name=name)
-    return file
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +88,38 @@ def test_a_run_leaves_a_calibrated_net_a_log_and_what_it_was_made_from(whole: Pa
     assert trained.config.temperature == pytest.approx(scores["temperature"], abs=1e-4)
     assert trained.config.net.labels == CLASSES
     assert scores["n"] == 32
-    assert list((whole / "tensorboard").iterdir())
     lines = log(whole)
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     assert lines[-1]["loss/expression"] < lines[0]["loss/expression"]
     told = config.read_yaml(whole / "run.yaml")
     assert {"recipe", "data", "versions"} <= set(told)
+
+
+def test_tensorboard_has_one_file_of_a_run_with_every_epoch(whole: Path) -> None:
+    (file,) = (whole / "tensorboard").iterdir()
+    board = EventAccumulator(str(file)).Reload()
+    assert [point.step for point in board.Scalars("loss/total")] == [1, 2, 3, 4]
+
+
+def test_a_teacher_says_what_the_net_says_when_it_is_used(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = FaceNetConfig(labels=("sad", "glad"), backbone={"size": 16, "stem": 4, "widths": [4], "depths": [0]}).build()
+    save(tmp_path / "one", net, TrainedConfig(net=net.config, temperature=1.7, offsets=(0.6, -0.9)), {})
+    crops = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3)).astype(np.uint8)
+    teachers = Teachers((str(tmp_path / "one"),), ("sad", "glad"), 16, torch.device("cpu"))
+    said = predict(load(tmp_path / "one"), crops).expression
+    np.testing.assert_allclose(teachers(as_pixels(crops)).numpy(), said, atol=1e-6)
+
+
+def test_a_shipped_net_names_the_nets_it_came_from_without_their_folders(whole: Path, tmp_path: Path) -> None:
+    kept = load(whole / "net")
+    told = json.loads(metadata(whole / "net")["recipe"])
+    told |= {"teachers": ["runs/face/mt-0/net", "face-mt"], "start": "nets/face-mt"}
+    save(tmp_path / "run" / "net", kept.net, kept.config, {"recipe": json.dumps(told)})
+    (tmp_path / "run" / "run.yaml").write_bytes((whole / "run.yaml").read_bytes())
+    ship(tmp_path / "run", tmp_path / "out")
+    recipe_of = json.loads(metadata(tmp_path / "out")["recipe"])
+    assert (recipe_of["teachers"], recipe_of["start"]) == (["mt-0", "face-mt"], "face-mt")
 
 
 def test_sharpness_teachers_and_a_start_from_another_net_train_too(
@@ -183,8 +194,9 @@ def test_a_recipe_that_cannot_be_run_gets_one_line(
     sets = [part for item in given for part in ("--set", item)]
     result = CliRunner().invoke(face.main, [str(RECIPES[0]), "--set", "net.backbone=null", *sets])
     assert result.exit_code == 2
-    assert told in result.output
-    assert len(result.output.strip().splitlines()) == 1
+    (line,) = result.output.strip().splitlines()
+    assert line.startswith("emollm: ")
+    assert told in line
     assert not (tmp_path / "out" / "net").exists()
 
 
@@ -226,3 +238,56 @@ def test_accelerate_launches_two_processes(tiles: Path, work: Path, tmp_path: Pa
     assert result.returncode == 0, result.stderr[-2000:]
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
     assert load(tmp_path / "net").config.temperature > 0
+
+
+MANIFEST = (
+    "data.layout=csv",
+    "data.columns={pixels: pixels, valence: v, arousal: a}",
+    "net.affect=true",
+    "optimise.rate=0.01",
+    "optimise.epochs=12",
+    "optimise.ema=0.8",
+)
+
+
+def manifest(path: Path, *, labelled: bool = True) -> Path:
+    """Grey tiles whose brightness is their valence, and the grain of whose stripes their arousal; of every fourth neither is known."""
+    draw = np.random.default_rng(0)
+    lines = ["label,split,v,a,pixels"]
+    for k in range(96):
+        valence, stripes = draw.uniform(-1, 1), k % 2
+        tile = np.full((48, 48), 128 + 60 * valence) + 60 * stripes * (np.arange(48)[:, None] // 8 % 2 - 0.5)
+        given = f"{valence:.3f},{2 * stripes - 1}" if labelled and k % 4 else ","
+        pixels = " ".join(map(str, tile.astype(int).ravel()))
+        lines.append(f"{CLASSES[k % 8]},{'train' if k < 64 else 'valid'},{given},{pixels}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_valence_and_arousal_are_learnt_where_they_are_labelled(work: Path, tmp_path: Path) -> None:
+    still = "augment={mirror: 0, contrast: 0, brightness: 0, gamma: 0, erase: 0}"
+    face.run(recipe(manifest(tmp_path / "faces.csv"), work, tmp_path / "out", *MANIFEST, still))
+    lines = log(tmp_path / "out")
+    assert lines[-1]["loss/affect"] < lines[0]["loss/affect"] - 0.4
+    assert lines[-1]["valid/affect"] > 0.3
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ((), "none of 64 labelled faces to train on has valence or arousal; name columns"),
+        (("data.columns={pixels: pixels, valence: v}",), "the data has no valence and arousal; name columns"),
+    ],
+)
+def test_a_head_that_no_label_would_teach_is_refused_in_one_line(
+    changes: tuple[str, ...], told: str, work: Path, tmp_path: Path
+) -> None:
+    tiles = manifest(tmp_path / "faces.csv", labelled=False)
+    given = (f"data.path={tiles}", f"work={work}", f"out={tmp_path / 'out'}", *TINY, *MANIFEST, *changes)
+    (tmp_path / "empty.yaml").write_text("{}\n")
+    sets = [part for item in given for part in ("--set", item)]
+    result = CliRunner().invoke(face.main, [str(tmp_path / "empty.yaml"), *sets])
+    assert result.exit_code == 2
+    (line,) = result.output.strip().splitlines()
+    assert line.startswith("emollm: net.affect=true: ")
+    assert told in line

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from emollm.train.face_augment import STORED_MARGIN, STORED_SIZE, Augmentation, mix, vary
+from emollm.train.face_augment import STORED_MARGIN, STORED_SIZE, Augmentation, mix, mixed, vary
 
 STILL = Augmentation(
     mirror=0, scale=0, stretch=0, shift=0, turn=0, shear=0, contrast=0, brightness=0, gamma=0, colour=0, blur=0, noise=0,
@@ -72,3 +72,10 @@ def test_the_first_of_two_mixed_faces_is_the_larger_part(alpha: float) -> None:
     assert all(sorted(partner.tolist()) == [0, 1, 2, 3, 4] for _, partner in draws)
     folded = torch.distributions.Beta(alpha, alpha).sample((20000,))
     assert shares.mean() == pytest.approx(torch.maximum(folded, 1 - folded).mean().item(), abs=0.03)
+
+
+def test_what_is_not_known_of_one_of_two_mixed_faces_is_not_known_of_the_mix() -> None:
+    affect = torch.tensor([[0.8, 0.0], [-0.4, float("nan")], [float("nan"), 1.0]])
+    found = mixed(affect, torch.tensor(0.75), torch.tensor([1, 0, 2]))
+    wanted = torch.tensor([[0.5, float("nan")], [-0.1, float("nan")], [float("nan"), 1.0]])
+    assert torch.allclose(found, wanted, equal_nan=True)

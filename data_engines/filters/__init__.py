@@ -1,0 +1,1 @@
+"""Filters: what is not kept of what engines wrote, each with its reason."""

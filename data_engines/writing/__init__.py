@@ -1,0 +1,1 @@
+"""The deterministic writer: rich wordings of measured cues, compiled once and verified once each."""
