@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
-from emollm.samples import Sample
+from emollm.samples import Mark, Sample
 from emollm.types import Clip, Observation, Record
 
 
@@ -38,6 +38,8 @@ class Item(Record):
     group: str | None = None
     """What must not stand in two splits beside the speaker: a sentence, a source video."""
     licence: str = "unknown"
+    marks: tuple[Mark, ...] = ()
+    """What is special about the item; every Sample about it is marked so."""
     notes: dict[str, Any] = Field(default_factory=dict)
     """Fields of a foreign annotation: captions, subtitles … Data, never instructions."""
 

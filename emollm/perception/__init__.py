@@ -1,6 +1,6 @@
 """Perception: the backends that measure, and observe(), the only way anything is measured."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,17 +56,24 @@ def observe(
     if clip.transcript is not None:
         media = MediaInfo(kind="text")
         parts.append(Observation(id=clip.id, media=media, cues=(_words(clip.transcript),)))
-    return _joined(parts)
+    return joined(parts)
 
 
-def _joined(parts: list[Observation]) -> Observation:
-    """One observation of a clip's parts: the media of the first, the measurements of all."""
+def joined(parts: Sequence[Observation]) -> Observation:
+    """One observation of a clip's parts: the measurements of all; a photo with sound lasts as long as its sound.
+
+    Args:
+        parts: At least one; no two with a track or a cue of one id.
+    """
     first, *rest = parts
     if not rest:
         return first
+    media = first.media
+    if media.duration is None:
+        media = media.model_copy(update={"duration": next((p.media.duration for p in rest if p.media.duration), None)})
     return Observation(
         id=first.id,
-        media=first.media,
+        media=media,
         tracks=tuple(item for part in parts for item in part.tracks),
         cues=tuple(item for part in parts for item in part.cues),
         words=tuple(item for part in parts for item in part.words),
