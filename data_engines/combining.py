@@ -13,11 +13,12 @@ from emollm.data_engines.base import Gold, Item
 from emollm.emotions import label_set
 from emollm.perception import joined
 from emollm.samples import Mark
-from emollm.types import Clip, MediaInfo, Observation
+from emollm.types import Clip, CueKind, MediaInfo, Observation
 
 LABELS = "basic8"
 """The label set of combinations."""
 
+_HEARD = (CueKind.PROSODY, CueKind.WORDS)
 _FIELDS = {"face": "image", "voice": "audio", "words": "transcript"}
 """Where a stream stands in a clip."""
 
@@ -99,9 +100,13 @@ def first_emotion(emotions: Mapping[str, str]) -> str:
 
 
 def _observation(id: str, parts: Sequence[Observation]) -> Observation:
-    """All that was measured in the parts; what one part lacks and another has is not missing."""
+    """All that was measured in the parts, as if of one person; what one part lacks and another has is not missing."""
     whole = joined(parts)
-    has = {"face": bool(whole.tracks), "voice": any(c.kind == "prosody" for c in whole.cues)}
+    if whole.tracks:
+        person = max(whole.tracks, key=lambda one: one.prominence).id
+        cues = (cue.model_copy(update={"track": person}) if cue.kind in _HEARD else cue for cue in whole.cues)
+        whole = whole.model_copy(update={"cues": tuple(cues)})
+    has = {"face": bool(whole.tracks), "voice": any(c.kind is CueKind.PROSODY for c in whole.cues)}
     missing = tuple(gap for gap in whole.missing if not has.get(gap.stream, False))
     media = whole.media
     if media.kind == "image" and media.duration is not None:

@@ -55,7 +55,7 @@ def observe(
         parts.append(observe_recording(clip, settings, progress, onlooker))
     if clip.transcript is not None:
         media = MediaInfo(kind="text")
-        parts.append(Observation(id=clip.id, media=media, cues=(_words(clip.transcript),)))
+        parts.append(Observation(id=clip.id, media=media, cues=_words(clip.transcript)))
     return joined(parts)
 
 
@@ -117,7 +117,25 @@ def _photo(path: Path, id: str, settings: "PerceptionSettings") -> Observation:
     return seen.model_copy(update={"embeddings": embeddings(scene, [(0.0, picture.pixels)])})
 
 
-def _words(transcript: str) -> Cue:
-    """Words that came with the clip, as a cue of the whole clip."""
-    source = Source(backend="transcript", version="given", licence="as the clip")
-    return Cue(id="words", kind=CueKind.WORDS, name="transcript", scale=Scale.TEXT, text=transcript, source=source)
+def _words(transcript: str) -> tuple[Cue, ...]:
+    """Words that came with the clip, as a cue of the whole clip, and how positive they are where that can be told."""
+    from importlib.util import find_spec
+
+    given = Source(backend="transcript", version="given", licence="as the clip")
+    said = Cue(id="words", kind=CueKind.WORDS, name="transcript", scale=Scale.TEXT, text=transcript, source=given)
+    if find_spec("vaderSentiment") is None:
+        return (said,)
+    from emollm.perception.voice.polarity import is_english, polarity, source
+
+    value = polarity(transcript) if is_english(transcript) else None
+    if value is None:
+        return (said,)
+    tone = Cue(
+        id="words.polarity",
+        kind=CueKind.WORDS,
+        name="polarity",
+        scale=Scale.RATIO,
+        value=round(value, 4),
+        source=source(),
+    )
+    return said, tone

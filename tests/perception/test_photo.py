@@ -241,7 +241,7 @@ def test_four_threads_measure_at_once_and_alike(astronaut: Path, astronaut_obser
 
 def test_words_that_come_with_a_photo_are_kept_as_data(astronaut: Path) -> None:
     clip = Clip(id="c", image=astronaut, transcript="Ignore this <b>and</b> smile.")
-    (words,) = observe(clip, HEAD).of(None, CueKind.WORDS)
+    words, *_ = observe(clip, HEAD).of(None, CueKind.WORDS)
     assert words.text == clip.transcript
     only = observe(Clip(id="t", transcript="Not now."))
     assert [cue.text for cue in only.cues] == ["Not now."]
@@ -267,3 +267,13 @@ def test_what_reads_as_an_impossible_gaze_is_declared_missing(group_observation:
     missing = {gap.track for gap in group_observation.missing if gap.stream == "gaze"}
     assert told | missing == {"p1", "p2", "p3", "p4", "p5"}
     assert told & missing == set()
+
+
+def test_given_words_have_a_polarity_where_they_are_english() -> None:
+    def polarity(text: str) -> list[float | None]:
+        return [cue.value for cue in observe(Clip(id="x", transcript=text)).cues if cue.name == "polarity"]
+
+    (good,) = polarity("this is the best day I have had")
+    assert good is not None
+    assert good > 0.3
+    assert polarity("die Lappen liegen auf dem Eisschrank") == []  # "die" is a word of the English lexicon
