@@ -34,7 +34,7 @@ def combined(
         streams: Measured items by ``face``, ``voice`` and ``words``.
         kinds: Which streams to put together, for example ``("face", "voice")``.
         count: Combinations of each kind.
-        conflicts: Share of them whose streams differ in emotion.
+        conflicts: Share of them whose streams differ in emotion; only those with a face, which the others are held against.
         seed: Of all choices.
     """
     pools = {stream: _by_emotion(items, Random(f"{seed} {stream}")) for stream, items in streams.items()}
@@ -44,7 +44,7 @@ def combined(
         if not shared:
             continue
         for number in range(count):
-            conflict = random.random() < conflicts and len(shared) > 1
+            conflict = "face" in kind and random.random() < conflicts and len(shared) > 1
             emotion = shared[number % len(shared)]
             emotions = dict.fromkeys(kind, emotion)
             if conflict:
@@ -106,7 +106,8 @@ def _observation(id: str, parts: Sequence[Observation]) -> Observation:
         person = max(whole.tracks, key=lambda one: one.prominence).id
         cues = (cue.model_copy(update={"track": person}) if cue.kind in _HEARD else cue for cue in whole.cues)
         whole = whole.model_copy(update={"cues": tuple(cues)})
-    has = {"face": bool(whole.tracks), "voice": any(c.kind is CueKind.PROSODY for c in whole.cues)}
+    kinds = {cue.kind for cue in whole.cues}
+    has = {"face": bool(whole.tracks), "voice": CueKind.PROSODY in kinds, "words": CueKind.WORDS in kinds}
     missing = tuple(gap for gap in whole.missing if not has.get(gap.stream, False))
     media = whole.media
     if media.kind == "image" and media.duration is not None:
