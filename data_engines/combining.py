@@ -78,7 +78,7 @@ def _joined_item(parts: Mapping[str, Item], emotions: Mapping[str, str], conflic
     first = next(iter(parts.values()))
     id = f"combined/{first.split}/{name}"
     fields: dict[str, Any] = {_FIELDS[stream]: getattr(item.clip, _FIELDS[stream]) for stream, item in parts.items()}
-    speaker = next((item.clip.speaker for item in parts.values() if item.clip.speaker), None)
+    speaker = " + ".join(item.clip.speaker for item in parts.values() if item.clip.speaker) or None
     label = emotions["face"] if "face" in emotions else first_emotion(emotions)
     return Item(
         clip=Clip(
@@ -87,7 +87,7 @@ def _joined_item(parts: Mapping[str, Item], emotions: Mapping[str, str], conflic
         observation=_observation(id, [item.observation for item in parts.values() if item.observation is not None]),
         gold=Gold(labels=(label,), label_set=LABELS, by="rule" if conflict else "annotators"),
         split=first.split,
-        group=next((item.group for item in parts.values() if item.group), None),
+        group=" + ".join(item.group for item in parts.values() if item.group) or None,
         licence="; ".join(dict.fromkeys(item.licence for item in parts.values())),
         marks=(Mark.CONFLICT,) if conflict else (Mark.COMBINED,),
         notes={"streams": dict(emotions), "items": {stream: item.clip.id for stream, item in parts.items()}},

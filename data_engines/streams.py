@@ -24,7 +24,7 @@ from emollm.rationale_text import join
 from emollm.reasoner.assumptions import voice_prior
 from emollm.reasoner.channels import Level
 from emollm.reasoner.conflict import activation, tone, valence
-from emollm.reasoner.wording import Wording, listed, two
+from emollm.reasoner.wording import Wording, listed
 from emollm.samples import Mark, Sample, Task
 from emollm.types import Observation, Rationale
 
@@ -133,9 +133,7 @@ class Engine:
         if cue is None or abs(cue.value or 0.0) < self.settings.reasoner.clear_polarity or side is None:
             return case.words.say("words_open"), Fit.OPEN
         fit = side == tone(cue)
-        said = case.words.say(
-            "words_fit" if fit else "words_against", label=case.label, tone=tone(cue), value=two(cue.value)
-        )
+        said = case.words.say("words_fit" if fit else "words_against", label=case.label, tone=tone(cue))
         return said, Fit.SHOWN if fit else Fit.AGAINST
 
     def _end(self, case: _Case, fit: Fit) -> str:
