@@ -111,7 +111,7 @@ def render(
     rows, total = table(observation, page.claimed, page.keys)
     script = _scripts("page.js", *(("timeline.js",) if clip else ()))
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             answer=answer,
@@ -234,7 +234,7 @@ def write_index(path: Path, rows: Iterable[IndexRow]) -> None:
         }
         for row in rows
     ]
-    page = _environment().get_template("index.html").render(cards=cards)
+    page = environment().get_template("index.html").render(cards=cards)
     with replacing(path, "w") as file:
         file.write(page)
 
@@ -289,7 +289,8 @@ def _markup(text: str) -> Any:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Renders the templates of this folder; everything that is filled in is escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     def load(name: str) -> str:
