@@ -1,11 +1,15 @@
 """The settings of a build: ``data_engines/recipes/*.yaml``."""
 
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from emollm.config import Settings
+from emollm.data_engines.source_settings import SourceSettings
 from emollm.emotions import DEFAULT
+from emollm.errors import ConfigError, unknown_name
 from emollm.perception.settings import PerceptionSettings
 from emollm.reasoner import ReasonerSettings
 
@@ -105,6 +109,8 @@ class BuildSettings(Settings):
     """Show the gold label to the writer or annotator; recorded in every Sample."""
     seed: int = 0
     """Chooses wordings and tasks, together with the item's id."""
+    source: SourceSettings = SourceSettings()
+    """What is read, and under which terms."""
     tasks: TaskShares = TaskShares()
     """Conversations of an item."""
     annotator: AnnotatorSettings = AnnotatorSettings()
@@ -117,3 +123,19 @@ class BuildSettings(Settings):
     """How clips are measured."""
     reasoner: ReasonerSettings = ReasonerSettings()
     """How cues are weighed."""
+
+
+def find(name: str) -> Path:
+    """The file of a recipe: a path, or the name of one that comes with emollm.
+
+    Raises:
+        ConfigError: There is neither.
+    """
+    path = Path(name)
+    if path.is_file() or path.suffix in (".yaml", ".yml"):
+        return path
+    folder = Path(str(files("emollm.data_engines").joinpath("recipes")))
+    known = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    if name not in known:
+        raise ConfigError(unknown_name("recipe", name, known))
+    return known[name]

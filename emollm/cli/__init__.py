@@ -22,6 +22,7 @@ COMMANDS = {
     "observe": "Measure faces, voices and words, without an answer.",
     "explain": "Say which emotion, how strongly, and why.",
     "embed": "Write face embeddings as Parquet.",
+    "data": "Build, convert and report on training data.",
     "eval": "Measure models on labelled data.",
     "assets": "Fetch, list and check models and media.",
     "env": "Show versions, the machine and what is installed.",

@@ -12,7 +12,6 @@ A clip that cannot be read is told on standard error and written to ``rejects.js
 """
 
 import fcntl
-import glob
 import hashlib
 import json
 import os
@@ -27,12 +26,13 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel
 
-from emollm import __version__
+from emollm import __version__, clip_files
 from emollm.ahead import ahead
 from emollm.cli import DONE, NOTHING_DONE, SOME_REJECTED, Stopped, say, told
 from emollm.cli.interrupts import Interrupts
 from emollm.cli.journal import Form, Journal, Lines, Stamp, stamp_of
 from emollm.cli.meter import Meter, Watch
+from emollm.clip_files import clip_id, for_json
 from emollm.errors import DataError, EmollmError, MediaError
 from emollm.files import replacing
 from emollm.types import Record
@@ -47,70 +47,8 @@ REJECTS = "rejects.jsonl"
 
 
 def expand(arguments: Sequence[str], accepts: Callable[[Path], bool]) -> list[Path]:
-    """The files that files, folders and patterns stand for, each once, in the order of the arguments.
-
-    A file that is named is kept whatever its suffix and even if it is not there, to be rejected later with its reason. A
-    folder gives the accepted files in it and below, sorted, without hidden ones; a folder below that cannot be listed is
-    kept too, to be rejected. A pattern (``*``, ``?``, ``[…]``, ``**``) that the shell left alone gives its matches likewise.
-
-    Raises:
-        DataError: A pattern matches nothing, or nothing is left to read.
-    """
-    found: list[Path] = []
-    empty: list[str] = []
-    for argument in arguments:
-        before = len(found)
-        path = Path(argument)
-        if argument and os.path.isdir(argument):
-            found += _below(path, accepts)
-        elif "\0" not in argument and glob.has_magic(argument) and not os.path.lexists(argument):
-            matches = [Path(name) for name in sorted(glob.glob(argument, recursive=True))]
-            if not matches:
-                raise DataError(f"{argument}: nothing matches this pattern")
-            for match in matches:
-                if match.is_dir():
-                    found += _below(match, accepts)
-                elif accepts(match):
-                    found.append(match)
-        elif argument:
-            found.append(path)
-        if len(found) == before:
-            empty.append(argument)
-    unique: dict[str, Path] = {}
-    for path in found:
-        unique.setdefault(os.path.abspath(path), path)
-    if not unique:
-        raise DataError(f"{', '.join(arguments) or 'no file given'}: found nothing of a kind that is read")
-    for argument in empty:
-        say(f"{argument or 'an empty argument'}: found nothing of a kind that is read; going on with the others")
-    return list(unique.values())
-
-
-def _below(folder: Path, accepts: Callable[[Path], bool]) -> list[Path]:
-    """Accepted files below a folder, sorted; links to folders are followed, each real folder is visited once."""
-    found: list[Path] = []
-    seen: set[str] = set()
-
-    def unreadable(error: OSError) -> None:
-        found.append(Path(error.filename))
-
-    for place, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
-        if os.path.realpath(place) in seen:
-            folders.clear()
-            continue
-        seen.add(os.path.realpath(place))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(place, name) for name in files if not name.startswith(".") and accepts(Path(place, name))]
-    return sorted(found)
-
-
-def clip_id(path: Path) -> str:
-    """The path as given; a byte of a name that is not UTF-8 is written as its escape code: JSON cannot hold it."""
-    return _for_json(str(path))
-
-
-def _for_json(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """The files that files, folders and patterns stand for; see :func:`emollm.clip_files.expand`."""
+    return clip_files.expand(arguments, accepts, say)
 
 
 def fingerprint(*parts: BaseModel | str) -> str:
@@ -301,7 +239,7 @@ class Batch(Generic[R]):
         return True
 
     def _reject(self, id: str, error: str, reason: str) -> None:
-        self.rejects.append(Reject(id, error, _for_json(reason)))
+        self.rejects.append(Reject(id, error, for_json(reason)))
         self.note(reason)
 
     def _finish(self, delivered: list[str]) -> None:

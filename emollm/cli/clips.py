@@ -15,8 +15,8 @@ import click
 
 from emollm import config
 from emollm.cli.batch import REJECTS, Batch, expand
-from emollm.cli.kinds import accepts, is_sound, is_table, open_clip
 from emollm.cli.terminal import json_for
+from emollm.clip_files import accepts, is_sound, is_table, open_clip
 from emollm.errors import ConfigError
 from emollm.types import Clip, Record
 
@@ -58,7 +58,7 @@ class Request:
         return paths
 
     def open(self, path: Path) -> Clip:
-        """The clip that a path names; see :func:`emollm.cli.kinds.open_clip`."""
+        """The clip that a path names; see :func:`emollm.clip_files.open_clip`."""
         return open_clip(path, self.table_scale, self.table_fps)
 
     def pinned(self, perception: "PerceptionSettings", paths: Sequence[Path]) -> "PerceptionSettings":

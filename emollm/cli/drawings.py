@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emollm.cli import say
 from emollm.cli.clips import refuse_clips, several, takes_in
-from emollm.cli.kinds import is_sound, is_table, open_clip
+from emollm.clip_files import is_sound, is_table, open_clip
 from emollm.errors import ConfigError, DataError, MediaError
 from emollm.types import Answer, Clip, MediaInfo, Observation
 

@@ -7,7 +7,7 @@ import click
 
 from emollm.cli.batch import Batch, expand, fingerprint
 from emollm.cli.clips import Request, is_recorded, picture_options, refuse_clips
-from emollm.cli.kinds import accepts, is_sound, is_table
+from emollm.clip_files import accepts, is_sound, is_table
 from emollm.embedding import EmbeddedClip, Head, open_embedder
 from emollm.errors import ConfigError
 from emollm.perception.settings import PerceptionSettings

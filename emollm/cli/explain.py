@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emollm.cli.batch import Batch, clip_id, fingerprint
+from emollm.cli.batch import Batch, fingerprint
 from emollm.cli.clips import Request, clip_options, is_recorded
 from emollm.cli.drawings import Drawings
 from emollm.cli.heatmaps import HeatRequest, heatmap_options
+from emollm.clip_files import clip_id
 from emollm.errors import ConfigError
 from emollm.types import Answer, Observation
 

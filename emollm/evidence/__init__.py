@@ -6,17 +6,19 @@ code marks the reasoner's own words, a language model's, training data and bench
 of docs/evidence.md; what cannot be decided is *unverifiable*, never false and never true.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Self
 
-from emollm.evidence.assertions import Assertion, Heard
+from emollm.evidence.assertions import Assertion, Heard, Topic
 from emollm.evidence.judging import C, Finding, S, U, reason
 from emollm.evidence.judging_face import FAR, STILL, TURNED, judge_expression, judge_pose, judge_units
 from emollm.evidence.judging_voice import judge_voice
 from emollm.evidence.lexicon import whole
 from emollm.evidence.lookup import Evidence, span_of
+from emollm.evidence.people import Stretch, places, references, stretches
 from emollm.evidence.reading import assertions
 from emollm.evidence.reading_time import course
+from emollm.evidence.times import masked
 from emollm.facs import LIKELY
 from emollm.types import Claim, CueKind, Observation, Part, Rationale
 
@@ -62,7 +64,7 @@ def check(rationale: Rationale, observation: Observation, track: str | None) -> 
     """Claims of all three parts of a rationale about one track, in the order of the text."""
     evidence = Evidence.of(observation, track)
     parts = ((part, getattr(rationale, part.value)) for part in Part)
-    return tuple(claim for part, text in parts for claim in _claims(text, part, evidence))
+    return tuple(claim for part, text in parts for claim in _claims(text, part, evidence, observation, track))
 
 
 def check_text(text: str, part: Part, observation: Observation, track: str | None) -> tuple[Claim, ...]:
@@ -72,18 +74,28 @@ def check_text(text: str, part: Part, observation: Observation, track: str | Non
         text: Free English, of ours or of a language model.
         part: The part of the rationale it stands in.
         observation: What was measured.
-        track: The person the text speaks of; cues of the whole clip count too.
+        track: The person the text speaks of, but where it names another one; cues of the whole clip count too.
 
     Returns:
         Claims in the order of the text; ``Claim.text`` is a verbatim piece of it. Pieces may overlap. In a clip ``start`` and
         ``end`` are the times that the text gives, else those of the cues that decide.
     """
-    return tuple(_claims(text, part, Evidence.of(observation, track)))
+    return tuple(_claims(text, part, Evidence.of(observation, track), observation, track))
 
 
-def _claims(text: str, part: Part, evidence: Evidence) -> Iterable[Claim]:
-    for item in course(text) if evidence.over_time else assertions(text):
-        finding = _judge(item, evidence)
+def _claims(text: str, part: Part, evidence: Evidence, observation: Observation, track: str | None) -> Iterable[Claim]:
+    named = references(text)
+    people = stretches(text, named, observation.tracks, track)
+    others: dict[str | None, Evidence] = {track: evidence}
+    plain = masked(text, places(named)) if named else text
+    for item in course(plain) if evidence.over_time else assertions(plain):
+        who = _who(item, people, track)
+        for one in who:
+            if one not in others:
+                others[one] = Evidence.of(observation, one)
+        finding = _joint([_judge(item, others[one]) for one in who])
+        if finding is not None and len(who) == 1 and people and isinstance(item, Heard) and item.topic is Topic.QUOTE:
+            finding = _by_another(finding, others[who[0]], who[0])
         if finding is not None:
             ids = tuple(id for id in dict.fromkeys(finding.cues) if id)
             start, end = _times(item, ids, evidence)
@@ -96,6 +108,30 @@ def _claims(text: str, part: Part, evidence: Evidence) -> Iterable[Claim]:
                 start=start,
                 end=end,
             )
+
+
+def _who(item: Assertion, people: Sequence[Stretch], track: str | None) -> tuple[str | None, ...]:
+    """Of whom a statement speaks."""
+    middle = (item.start + item.end) // 2
+    around = (one.tracks for one in people if one.start <= middle < one.end)
+    return next(around, (track,))
+
+
+def _by_another(finding: Finding, evidence: Evidence, who: str | None) -> Finding:
+    """Words that are said, but by somebody else than the one that the text names."""
+    tracks = {cue.track for id in finding.cues if (cue := evidence.cue(id)) is not None}
+    if finding.verdict is not S or not tracks or tracks & {who, None}:
+        return finding
+    return Finding(C, finding.cues, reason("elsewhere"))
+
+
+def _joint(findings: Sequence[Finding | None]) -> Finding | None:
+    """The verdict of a statement that may speak of several people: decided only where it is the same of all."""
+    if not findings:
+        return Finding(U, (), reason("nobody"))
+    if len(findings) == 1 or len({one.verdict if one is not None else None for one in findings}) == 1:
+        return findings[0]
+    return Finding(U, (), reason("which"))
 
 
 def _judge(item: Assertion, evidence: Evidence) -> Finding | None:

@@ -60,6 +60,8 @@ class Assertion:
     """Said to be stronger on that side."""
     even: bool | None = None
     """Said to be alike on both sides, or not."""
+    both: bool = False
+    """Said to be there on both sides."""
     codes: list[str] = field(default_factory=list)
     """Codes given for it in parentheses or as its name; all must hold."""
     numbers: list[Number] = field(default_factory=list)
@@ -117,6 +119,8 @@ class Heard(Assertion):
     """Said against the usual ("higher"), not in itself ("high")."""
     person: bool = False
     """Said of the person, not only of the sound."""
+    during: str = ""
+    """Words that are said meanwhile, where no time is given."""
     manner: str = ""
     """The word of :func:`emollm.perception.voice.wording.describe` that is claimed."""
 

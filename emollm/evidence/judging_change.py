@@ -30,6 +30,8 @@ def changed(name: str, item: Assertion, evidence: Evidence, sign: int = 1) -> Fi
         sign: Direction of the events that count.
     """
     found = evidence.events(name, sign)
+    if not found and (rest := evidence.never(name)) is not None and rest.reliable:
+        return Finding(C, (rest.id,), reason("steady", name=name))
     events = [cue for cue in found if not _is_cut(cue, item.change, evidence)]
     cut = [cue for cue in found if cue not in events]
     if not item.windows:

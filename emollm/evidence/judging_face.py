@@ -138,6 +138,8 @@ def _judge_moment(name: str, item: Assertion, evidence: Evidence, moment: Moment
     """One unit at one time: any cue there supports it, any contradicts a denial."""
     standing = stand(name, item, evidence, moment)
     cues = [cue for cue in standing.cues if cue.scale in (Scale.INTENSITY, Scale.PROBABILITY)]
+    if item.side or item.both or item.even is not None:  # a part of a series has no sides
+        cues = [cue for cue in cues if cue.left is not None] or cues
     if item.polarity is Polarity.UNMEASURED and (cues or standing.decided is None or standing.decided.verdict is U):
         key = "was_measured" if cues else "no_cue"
         return Finding(C if cues else S, ids(cues), reason(key, name=name))
@@ -157,8 +159,15 @@ def _judge_cue(cue: Cue, item: Assertion) -> Finding:
     if value is None:
         return Finding(U, (cue.id,), reason("no_sides", name=cue.name))
     if item.polarity is Polarity.PRESENT:
+        if item.side is not None and value < PRESENT and _is_other(cue, value):
+            return Finding(C, (cue.id,), reason("sides", name=cue.name, left=cue.left, right=cue.right))
         return all_of([_present(cue, value, item.strength), *_sides(cue, item)])
     return _denied(cue, value, item.polarity)
+
+
+def _is_other(cue: Cue, value: float) -> bool:
+    """Whether it is the other side that moves."""
+    return max(cue.left or 0.0, cue.right or 0.0) - value > ASYMMETRY
 
 
 def _present(cue: Cue, value: float, strength: Strength | None) -> Finding:
@@ -197,13 +206,17 @@ def _denied(cue: Cue, value: float, polarity: Polarity) -> Finding:
 
 def _sides(cue: Cue, item: Assertion) -> list[Finding]:
     """What is said of left against right."""
-    if item.even is None and not item.only and not item.compare:
+    if item.even is None and not item.only and not item.compare and not item.both:
         return []
     if cue.left is None or cue.right is None:
+        if item.both and item.even is None and not item.only and not item.compare:
+            return []
         return [Finding(U, (cue.id,), reason("no_sides", name=cue.name))]
     text = reason("sides", name=cue.name, left=cue.left, right=cue.right)
     difference = abs(cue.left - cue.right)
     out = []
+    if item.both and min(cue.left, cue.right) < ABSENT:
+        out.append(Finding(C, (cue.id,), text))
     if item.even is not None:
         decided = U if EVEN < difference <= ASYMMETRY else S if item.even == (difference <= EVEN) else C
         out.append(Finding(decided, (cue.id,), text))

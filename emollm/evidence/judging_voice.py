@@ -10,7 +10,7 @@ from emollm.evidence.assertions import Assertion, Heard, Number, Polarity, Topic
 from emollm.evidence.judging import C, Finding, S, U, all_of, any_of, reason, unit
 from emollm.evidence.judging_change import changed
 from emollm.evidence.judging_time import Window, ids, narrowed, off_bounds, placed, run_of, timing, when, widened
-from emollm.evidence.judging_words import judge_polarity, judge_quote, judge_understood
+from emollm.evidence.judging_words import judge_polarity, judge_quote, judge_understood, spoken_at
 from emollm.evidence.lookup import Evidence
 from emollm.evidence.reading_voice import LOUDNESS, PITCH, RATE
 from emollm.evidence.times import Moment, When
@@ -33,12 +33,19 @@ ABOUT = 0.1
 """Share by which a value may be off that is said to be only roughly that."""
 SPEAKS, LISTENS = 0.5, 0.2
 """Share of the speech from which a person speaks, and below which somebody else does."""
+FEW = 0.1
+"""Share of pauses below which a voice is not halting, and has not many pauses."""
+TREMOR = 0.7
+"""Departure from the usual, in standard deviations, from which a voice trembles."""
 HEARD = 0.5
 """Speech probability of the series from which speech is heard."""
 
 
 def judge_voice(item: Heard, evidence: Evidence) -> Finding | None:
     """Verdict on one statement about the voice, speech, words, or the order of two movements."""
+    if item.during and not item.windows and item.topic in (Topic.LEVEL, Topic.MANNER):
+        spans = spoken_at(item.during, evidence)
+        item.moments = [Moment(When.DURING, item.start, item.end, *span) for span in spans[:1]]
     judge = _TOPICS.get(item.topic)
     if judge is None:
         return Finding(U, (), reason("unread"))
@@ -83,7 +90,7 @@ def _judge_side(name: str, sign: int, item: Heard, evidence: Evidence) -> Findin
     """Whether some phrase differs from the usual in that way."""
     findings = [_side_at(name, sign, item, evidence, moment) for moment in item.windows or (None,)]
     found = all_of(findings)
-    if item.change and found.verdict is not S and item.windows and name in _SERIES:
+    if item.change and found.verdict is not S and item.windows and evidence.series(_SERIES.get(name, "")) is not None:
         found = changed(_SERIES[name], item, evidence)
     return all_of([found, *timing(name, item, evidence, sign)]) if found.verdict is S else found
 
@@ -99,13 +106,22 @@ def _side_at(name: str, sign: int, item: Heard, evidence: Evidence, moment: Mome
         here = _overlapping(events, widened(window))
         if moment.when is When.SPAN and here and not run_of(here, moment):
             return off_bounds(name, here, window)
-        events, others = here, _overlapping(others, narrowed(window))
+        others = _overlapping(others, narrowed(window))
+        events = _overlapping(events, narrowed(window)) if others else here
     if events:
         chosen = max(events, key=lambda cue: abs(_departure(cue)))
         return Finding(S, (chosen.id,), _event(chosen))
-    if others and (moment is not None or item.relative):
+    if not item.relative and (found := _described(item, evidence)) is not None and found.verdict is S:
+        return found
+    if others and (moment is not None or item.relative or _most_of(others, evidence)):
         return Finding(C, (others[0].id,), _event(others[0]))
     return _not_there(name, item, evidence, window)
+
+
+def _most_of(events: Sequence[Cue], evidence: Evidence) -> bool:
+    """Whether departures make up at least half of the speech."""
+    spoken = sum(cue.end - cue.start for cue in evidence.events(SPEECH))
+    return spoken > 0 and sum(cue.end - cue.start for cue in events) >= 0.5 * spoken
 
 
 def _not_there(name: str, item: Heard, evidence: Evidence, window: Window | None) -> Finding:
@@ -148,7 +164,7 @@ def _described(item: Heard, evidence: Evidence) -> Finding | None:
     word = {(RATE, 1): "fast", (RATE, -1): "slow"}.get(item.directions[0])
     if word is None or item.windows:
         return None
-    return _manner(word, "voice.speech_rate", evidence)
+    return _manner(word, evidence.best("voice.speech_rate"))
 
 
 def _signed(name: str, sign: int, evidence: Evidence) -> list[Cue]:
@@ -182,27 +198,47 @@ def _is_voiced(evidence: Evidence, window: Window) -> bool:
 
 
 def _judge_manner(item: Heard, evidence: Evidence) -> Finding:
-    if item.windows:
-        return Finding(U, (), reason("absolute"))
-    found = _manner(item.manner, item.names[0], evidence)
+    cue = evidence.best(item.names[0])
+    for moment in item.windows:
+        window, _ = placed(moment, evidence)
+        here = _overlapping(evidence.events(item.names[0]), narrowed(window)) if window is not None else []
+        cue = max(here, key=lambda one: one.end - one.start, default=None)
+        if cue is None and not item.during:
+            return Finding(U, (), reason("absolute"))
+        cue = cue or evidence.best(item.names[0])
+    cues = [cue] if item.windows else evidence.all(item.names[0])
+    found = any_of([_manner(item.manner, one) for one in cues or [cue]])
     if item.polarity is not Polarity.PRESENT:
         return found._replace(verdict={S: C, C: S}.get(found.verdict, U))
     return found
 
 
-def _manner(word: str, name: str, evidence: Evidence) -> Finding:
+def _manner(word: str, cue: Cue | None) -> Finding:
     """Whether a value of the whole clip has that word."""
     from emollm.perception.voice.wording import describe
 
-    cue = evidence.best(name)
     if cue is None or cue.value is None:
         return Finding(U, (), reason("no_voice"))
     said, share = describe(cue.name, cue.value), "_share" if cue.scale is Scale.RATIO else ""
     values = {"name": cue.name, "value": cue.value, "scale": unit(cue.scale), "word": said}
     if said is None:
-        return Finding(U, (cue.id,), reason(f"ordinary{share}", **values))
+        few = word == "halting" and cue.value < FEW
+        return Finding(C if few else U, (cue.id,), reason(f"ordinary{share}", **values))
     text = reason(f"manner{share}", **values)
     return Finding(S if said == word else C, (cue.id,), text)
+
+
+def _judge_other(item: Heard, evidence: Evidence) -> Finding:
+    """A tremor where a backend measures one, as a departure from the usual in z; nothing else can be decided."""
+    cue = evidence.best("voice.tremor") if item.manner == "tremor" else None
+    for moment in item.windows if cue is not None else ():
+        window, _ = placed(moment, evidence)
+        here = _overlapping(evidence.all("voice.tremor"), narrowed(window)) if window is not None else []
+        cue = here[0] if here else None
+    if cue is None or cue.value is None:
+        return Finding(U, (), reason("unread"))
+    there = cue.value >= TREMOR
+    return Finding(S if there == (item.polarity is Polarity.PRESENT) else C, (cue.id,), reason("number", name="tremor", value=cue.value, said=TREMOR))  # fmt: skip
 
 
 def _judge_value(item: Heard, evidence: Evidence) -> Finding:
@@ -382,6 +418,7 @@ _TOPICS: dict[Topic, Callable[[Heard, Evidence], Finding | None]] = {
     Topic.SILENCE: _judge_silence,
     Topic.SPEECH: _judge_speech,
     Topic.SOUND: _judge_sound,
+    Topic.OTHER: _judge_other,
     Topic.ORDER: _judge_order,
     Topic.QUOTE: judge_quote,
     Topic.POLARITY: lambda item, evidence: judge_polarity(item, evidence, _numbers(item, evidence)),

@@ -23,6 +23,30 @@ from emollm.types import Cue, CueKind, Extent, Missing, Scale, Verdict
 
 ALIKE, ALIKE_WORD = 0.8, 0.9
 """Likeness from which a quotation counts as found, and a quotation of one word ("never" is not "ever")."""
+SAME, SHORT = 0.6, 8
+"""Likeness of two words from which one may be the other misheard, and words up to which a quotation is compared by word."""
+_FILLERS = frozenset(
+    [
+        "the",
+        "and",
+        "you",
+        "for",
+        "with",
+        "that",
+        "this",
+        "was",
+        "are",
+        "but",
+        "its",
+        "her",
+        "his",
+        "our",
+        "your",
+        "they",
+        "she",
+        "him",
+    ]
+)
 CERTAIN = 0.5
 """Mean confidence of the recognised words from which a quotation that is not among them is false."""
 NEUTRAL, CLEAR = 0.05, 0.3
@@ -94,6 +118,13 @@ def judge_quote(item: Heard, evidence: Evidence) -> Finding:
     return all_of(findings) if positive else all_of([_reversed(one) for one in findings])
 
 
+def spoken_at(quote: str, evidence: Evidence) -> list[Window]:
+    """From when to when some words were said, the likeliest place first; nothing where that is not known."""
+    words = tuple(tokens(quote))
+    found = _matches(words, _transcript(evidence)) if words else []
+    return [span for match in found if (span := match.span) is not None]
+
+
 def _reversed(finding: Finding) -> Finding:
     return finding._replace(verdict={S: C, C: S}.get(finding.verdict, U))
 
@@ -106,6 +137,12 @@ def _judge_piece(words: tuple[str, ...], item: Heard, spoken: Sequence[_Spoken],
         gap = _unheard(item, evidence)
         return Finding(U, (), gap.reason) if gap is not None else Finding(C, (), reason("not_said"))
     best = found[0]
+    if (
+        len(words) <= SHORT
+        and _changed(words, [word.text for word in best.words], [word.text for word in spoken])
+        and _is_certain(evidence)
+    ):
+        return Finding(C, (), reason("not_said"))
     cues = tuple(dict.fromkeys(word.cue for word in best.words))
     said = Finding(S, cues, reason("said", words=" ".join(word.text for word in best.words), ratio=best.ratio))
     if not item.windows:
@@ -241,6 +278,20 @@ def _starts(words: tuple[str, ...], heard: tuple[str, ...]) -> list[int]:
         if shared >= 0.4 * count and start not in known
     ]
     return sorted({*exact, *(start for _, start in sorted(enough)[:_MOST])})
+
+
+def _changed(words: Sequence[str], said: Sequence[str], all_: Sequence[str]) -> bool:
+    """Whether a word that carries meaning stands for another one: "I love my job" is not "I lost my job"."""
+    wanted = [word for word in words if word not in said]
+    left = [word for word in said if word not in words]
+    return any(
+        len(word) > 2
+        and word not in _FILLERS
+        and not any(SequenceMatcher(None, word, other, autojunk=False).ratio() >= SAME for other in left or all_)
+        and not any("".join(said[at : at + 2]) == word for at in range(len(said) - 1))
+        and not any(word + other == one for one in left for other in wanted)
+        for word in wanted
+    )
 
 
 def _is_certain(evidence: Evidence) -> bool:

@@ -27,7 +27,7 @@ class Mark(NamedTuple):
 
 
 _TOKEN = re.compile(
-    r"AUs?\s?-?\d{1,3}[A-ELR]?\b(?:\s?(?:\+|/|,|and|&)\s?\d{1,2}\b(?!\.\d|\s?[°%]))*"
+    r"\b[LR]\d{1,2}\b|AUs?\s?-?\d{1,3}[A-ELR]?\b(?:\s?(?:\+|/|,|and|&)\s?\d{1,2}\b(?!\.\d|\s?[°%]))*"
     r"|action units? \d{1,3}\b|[a-z]+(?:['’][a-z]+)?|[+\-−–]?(?:\d+\.\d+|\.\d+|\d+)(?:\s?(?:%|percent\b|°|degrees?\b))?|[^\w\s-]",
     re.IGNORECASE,
 )
@@ -134,49 +134,81 @@ def _rows_of_the_face() -> list[tuple[str, str, list[str]]]:
         "unmeasured",
     ):
         rows += [(kind, key, phrases) for key, phrases in data[kind].items()]
-    for kind in ("generic", "compare", "only", "than", "hard", "soft", "probability", "features"):
+    for kind in ("ignore", "generic", "compare", "only", "than", "hard", "soft", "probability", "features"):
         rows.append((kind, kind, data[kind]))
     rows += [("noun", str(index), row["phrases"]) for index, row in enumerate(data["nouns"])]
     return rows + [("name", unit.code, [unit.name]) for unit in UNITS.values() if unit.code < "AU5"]
 
 
+class _Entry(NamedTuple):
+    """The known phrases that begin with one word."""
+
+    longer: dict[str, list[tuple[tuple[str, ...], str, str]]]
+    """By their second word: (words, kind, id), longest first."""
+    alone: tuple[str, str] | None
+    """Kind and id of the word by itself."""
+
+
 @cache
-def _phrases(voice: bool) -> dict[str, list[tuple[tuple[str, ...], str, str]]]:
-    """First word -> (words, kind, id), longest first."""
-    table: dict[str, list[tuple[tuple[str, ...], str, str]]] = {}
+def _phrases(voice: bool) -> dict[str, _Entry]:
+    """First word -> the phrases that begin with it. Of two kinds of one phrase the first counts."""
+    table: dict[str, _Entry] = {}
     for kind, key, phrases in _rows_of_the_voice() if voice else _rows_of_the_face():
         for phrase in phrases:
             for words in expanded(phrase):
-                table.setdefault(words[0], []).append((words, kind, key))
-    for entries in table.values():
-        entries.sort(key=lambda entry: -len(entry[0]))
+                entry = table.setdefault(words[0], _Entry({}, None))
+                if len(words) > 1:
+                    entry.longer.setdefault(words[1], []).append((words, kind, key))
+                elif entry.alone is None:
+                    table[words[0]] = entry._replace(alone=(kind, key))
+    for entry in table.values():
+        for entries in entry.longer.values():
+            entries.sort(key=lambda one: -len(one[0]))
     return table
+
+
+_SIGNS = {"(": "open", ")": "close", ",": "comma", ";": "hard", ":": "hard", "—": "hard", "–": "hard"}
+_CODE = re.compile(r"aus?\s?-?\d|action units? \d|[lr]\d{1,2}$")
 
 
 def marks(text: str, start: int, end: int, *, voice: bool = False) -> Iterator[Mark]:
     """The known phrases of a sentence, in order: those about a face, or those about a voice and words."""
-    tokens = [
-        (match.group().lower().replace("’", "'"), match.start(), match.end())
-        for match in _TOKEN.finditer(text, start, end)
-    ]
+    tokens = list(_TOKEN.finditer(text, start, end))
     table, index = _phrases(voice), 0
-    words = [token[0] for token in tokens]
-    while index < len(tokens):
-        word, first, last = tokens[index]
+    words = [token.group().lower().replace("’", "'") for token in tokens]
+    count = len(words)
+    while index < count:
+        word, first, last = words[index], tokens[index].start(), tokens[index].end()
         step = 1
-        if re.match(r"aus?\s?-?\d|action units? \d", word):
+        entry = table.get(word)
+        if entry is not None:
+            found = entry.alone
+            for phrase, kind, key in (
+                entry.longer.get(words[index + 1], ()) if index + 1 < count and entry.longer else ()
+            ):
+                if len(phrase) == 2 or tuple(words[index : index + len(phrase)]) == phrase:
+                    step, found = len(phrase), (kind, key)
+                    break
+            if found is not None:
+                yield Mark(*found, first, tokens[index + step - 1].end(), index, index + step - 1)
+        elif word.isalpha():
+            if word.startswith("un"):
+                yield from _undone(word, first, last, index, table)
+        elif word in _SIGNS:
+            yield Mark(_SIGNS[word], word, first, last, index, index)
+        elif _CODE.match(word):
             yield Mark("code", text[first:last], first, last, index, index)
         elif re.search(r"\d", word):
             yield Mark("number", word, first, last, index, index)
-        elif word in "();:,—–":
-            yield Mark({"(": "open", ")": "close", ",": "comma"}.get(word, "hard"), word, first, last, index, index)
-        else:
-            for phrase, kind, key in table.get(word, ()):
-                if tuple(words[index : index + len(phrase)]) == phrase:
-                    step = len(phrase)
-                    yield Mark(kind, key, first, tokens[index + step - 1][2], index, index + step - 1)
-                    break
         index += step
+
+
+def _undone(word: str, first: int, last: int, index: int, table: dict[str, _Entry]) -> Iterator[Mark]:
+    """A negation and the word that it is one of: "unlifted"."""
+    entry = table.get(word[2:])
+    if entry is not None and entry.alone is not None and entry.alone[0] in ("moves", "noun"):
+        yield Mark("negations", "un", first, first + 2, index, index)
+        yield Mark(*entry.alone, first + 2, last, index, index)
 
 
 def parse_number(word: str) -> tuple[float, str]:

@@ -6,6 +6,7 @@ longest first; a part and what is said of it ("brows … lowered"), a noun ("smi
 free English, ours and a language model's; what it does not know it does not judge (docs/evidence.md).
 """
 
+import itertools
 import re
 
 from emollm.evidence.assertions import Assertion, Number, Polarity, merged, unread
@@ -23,6 +24,35 @@ _LETTERS = {
 }
 _JOINED = re.compile(r"(?:[\s,]|\b(?:and|or|the|his|her|their|both)\b)*", re.IGNORECASE)
 """What stands between two parts that one thing is said of: "the head and the eyes"."""
+_AIM = re.compile(
+    r"[\s,(]*(?:(?:clearly|slightly|far|well|off|away|back|over|further|and|the|his|her|their|own|persons?'s?|subject's|just|a|bit|little"
+    r"|somewhat|strongly|eyes|gaze|head|both|are|is|very|hard|again|aimed|up|down)[\s,(]+)*(?:to|towards?|off|on)[\s,(]+(?:(?:the|his|her|their|own|person's|subject's)\s+)*",
+    re.IGNORECASE,
+)
+"""What stands between a head or eyes and the side that they are turned to, without a verb: "eyes off to the left"."""
+_IS = re.compile(
+    r"[\s,):]*(?:(?:that|which|and|but|though)\s)?(?:(?:is|are|was|were|looks?|remains?|stays?|seems?|of|at|by|in|to|so|only|very|quite|rather"
+    r"|both|they|it|one|ones|a|an|the|it's|its|scarcely|that)[\s,]+){0,4}|\s?[:(=—–-]\s?",
+    re.IGNORECASE,
+)
+"""What stands between a movement and a strength that is said of it afterwards."""
+_LOOK = re.compile(r"\b(?:a|an|his|her|their)\s(?:[\w-]+,?\s){0,3}$", re.IGNORECASE)
+_IN_FRONT = {"well", "way", "light", "little", "great", "soft", "full", "right", "really"}
+"""Strengths only where what they are said of follows: "well apart", not "as well"."""
+_DOES_NOT = re.compile(r"(?:is|are|was|were|does|do|did|has|have)(?:n't|\snot)")
+_APART = re.compile(r"(?:[,—–(-]|^)\s?(?:(?:on|at)\s)?(?:the\s)?$", re.IGNORECASE)
+_ONE = re.compile(r"(?:\s(?:one|side|only|alone))*\s?(?:[,—–).;]|$)", re.IGNORECASE)
+"""What stands around a side that is said on its own behind a comma: "one eyebrow up, the left one"."""
+_TO = re.compile(r"\b(?:to|towards?)\s(?:(?:the|his|her|their|own|person's|subject's)\s)*$", re.IGNORECASE)
+_ENDS = re.compile(
+    r"(?:[\s,]{1,2}(?:only\s)?(?:at|in|on|with)|[^.;:]{0,30}?\b(?:only|just))\s(?:the|their|its|his|her)\s(inner|outer)\b",
+    re.IGNORECASE,
+)
+"""What says which end of the brows is meant, behind the movement."""
+_GOVERNED = re.compile(
+    r"\b(?:around|at|near|under|beneath|below|above|between|beside)\s(?:(?:the|his|her|their|both)\s)?$", re.IGNORECASE
+)
+"""What stands before a part that only says where something is: "wrinkles around the eyes"."""
 _POSE_MOVES = {"turn", "tilt", "bow", "rear", "up", "down", "direct", "away", "aside", "back"}
 
 
@@ -33,11 +63,33 @@ def assertions(text: str) -> list[Assertion]:
 
 def read(text: str, start: int, end: int, *, repeated: bool = False) -> list[Assertion]:
     """The assertions of one sentence on a face, in order; repetitions are left out unless they are wanted."""
-    known = list(marks(text, start, end))
+    known = linked(text, list(marks(text, start, end)))
     found = _Reader(text, known).read()
     if not repeated:
         found = merged(found)
     return sorted([*found, *unread(text, start, end, known, found)], key=lambda item: (item.start, item.end))
+
+
+def linked(text: str, known: list[Mark]) -> list[Mark]:
+    """Without the colons and dashes that stand between a part or a unit and what is said of it: "Brows: raised"."""
+    out: list[Mark] = []
+    dashes = [mark for mark in known if text[mark.start : mark.end] in ("—", "–")]
+    paired = {one for pair in itertools.pairwise(dashes) if pair[1].token - pair[0].token <= 5 for one in pair}
+    for mark in known:
+        before = out[-1] if out else None
+        if mark in paired:
+            continue
+        link = (
+            mark.kind == "hard"
+            and before is not None
+            and text[mark.start : mark.end] in (":", "—", "–")
+            and mark.token - before.last == 1
+            and before.kind in ("parts", "code", "close", "name")
+            and not any(one.kind == "negations" for one in out)
+        )
+        if not link:
+            out.append(mark)
+    return out
 
 
 # ---- marks to assertions --------------------------------------------------------------------------------------------
@@ -60,6 +112,8 @@ class _Reader:
         self.generic = False
         self.inside = False
         self.code: tuple[Assertion, str, Mark] | None = None
+        self.moved: Mark | None = None
+        """What was last said of a part."""
         self.used: set[Mark] = set()
         self.dropped: set[int] = set()
         self.strays: list[tuple[Assertion, str]] = []
@@ -71,6 +125,8 @@ class _Reader:
                 handler = getattr(self, f"_{mark.kind}", None)
                 if handler:
                     handler(mark, index)
+                if self.negation is not None and self.negation.id == "un" and mark.kind in ("moves", "noun"):
+                    self.negation = None
         self._bind_strengths()
         self._bind_sides()
         self._bind_expressions()
@@ -85,12 +141,37 @@ class _Reader:
     def _hard(self, mark: Mark, index: int) -> None:
         if self.inside:
             return
+        if self._text(mark) == "but" and self.last and index + 1 < len(self.marks) and self.marks[index + 1].token == mark.last + 1 and self.marks[index + 1].kind == "moves":  # fmt: skip
+            self.negation = None  # "lips not tightened but pressed"
+            return
         self.pending, self.last, self.group, self.attach = [], [], [], []
         self.negation, self.generic, self.code = None, False, None
 
     def _comma(self, mark: Mark, index: int) -> None:
-        if not self.inside:
-            self.negation, self.last = None, []
+        if self.inside:
+            return
+        if not self._is_listed(index):
+            self.negation = None
+        self.last = []
+        if self.found:
+            self.pending = [
+                part for part in self.pending if not _GOVERNED.search(self.text[max(0, part.start - 20) : part.start])
+            ]
+
+    def _is_listed(self, index: int) -> bool:
+        """Whether a denial goes on behind a comma: "no smile, frown or pout"."""
+        if self.negation is None or self._text(self.negation) not in (
+            "no",
+            "without",
+            "none of",
+            "neither",
+            "devoid of",
+        ):
+            return False
+        for mark in self.marks[index + 1 :]:
+            if mark.kind in ("hard", "soft", "negations", "predicates"):
+                return mark.kind == "soft" and self._text(mark) in ("or", "nor")
+        return False
 
     def _soft(self, mark: Mark, index: int) -> None:
         if self._text(mark) == "and":  # "the chin is round and ...": nothing more is said of the chin
@@ -139,6 +220,14 @@ class _Reader:
         if self.found and before is not None and before.kind == "moves" and self._text(mark) == "neither":
             self.found[-1].polarity, self.found[-1].end = Polarity.ABSENT, mark.end
         following = self.marks[index + 1] if index + 1 < len(self.marks) else None
+        alone = following is None or following.kind in ("comma", "hard", "soft")
+        if alone and self.pending and self.moved is not None and _DOES_NOT.fullmatch(self._text(mark)):
+            parts = self.pending if self._pairs(self.pending, self.moved, index) else []
+            self._say(
+                parts, self.moved._replace(start=mark.start, end=mark.end, token=mark.token, last=mark.last), index
+            )
+            self.pending, self.negation = [], None
+            return
         # "is not visible" says it all; after "is not visibly" the movement is still to come.
         said = mark.id == "not_clear" and not self._text(mark).endswith("ly")
         if said and self.group and (following is None or following.token > mark.last + 1):
@@ -147,12 +236,22 @@ class _Reader:
     # subjects and what is said of them
 
     def _parts(self, mark: Mark, index: int) -> None:
-        if mark.id == "gaze" and self.pending:
+        if mark.id == "gaze" and (self.pending or self._is_look(mark)):
             return
         self.pending.append(mark)
 
     def _moves(self, mark: Mark, index: int) -> None:
-        if mark.id == "turn" and self._goes_on(index):
+        if (mark.id == "turn" and self._goes_on(index)) or self._is_adverb(mark, index):
+            return
+        faces = mark.id == "direct" and self._text(mark).startswith("fac")
+        if (
+            (mark.id in ("turn", "tilt", "away") or faces)
+            and not self.pending
+            and not self.last
+            and not self.found
+            and mark.token <= 3
+        ):
+            self._turned(mark, index)
             return
         self._leave_head(mark)
         following = self.marks[index + 1] if index + 1 < len(self.marks) else None
@@ -162,6 +261,7 @@ class _Reader:
         if (
             following is not None
             and following.kind == "parts"
+            and not self._is_look(following)
             and following.token - mark.last - 1 <= gap
             and self._pairs([following], mark, index)
         ):
@@ -177,13 +277,28 @@ class _Reader:
         elif self.group and mark.id == "show":
             self._predicates(mark._replace(id="present"), index)
 
+    def _is_look(self, mark: Mark) -> bool:
+        """Whether "look" is what a face looks like: "a downturned look"."""
+        return self._text(mark) == "look" and _LOOK.search(self.text[max(0, mark.start - 45) : mark.start]) is not None
+
+    def _is_adverb(self, mark: Mark, index: int) -> bool:
+        """Whether "still" is no rest but goes with the next word: "still open"."""
+        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
+        still = self._text(mark) == "still" and following is not None and following.token == mark.last + 1
+        return still and following is not None and following.kind == "moves"
+
+    def _turned(self, mark: Mark, index: int) -> None:
+        """A turn at the beginning that names no part is one of the head: "Turned far to the left"."""
+        if mark.id == "direct" or self._direction(mark, index) is not None:
+            self._say([Mark("parts", "head", mark.start, mark.end, mark.token, mark.last)], mark, index)
+
     def _leave_head(self, mark: Mark) -> None:
         """Forgets a head or face that the movement is not said of: "the face looks happy, and the mouth corners …"."""
         following = [*self.pending[1:], mark]
         self.pending = [
             part
             for part, other in zip(self.pending, following, strict=False)
-            if part.id != "head" or other is mark or _JOINED.fullmatch(self.text, part.end, other.start)
+            if part.id not in ("head", "eyes") or other is mark or _JOINED.fullmatch(self.text, part.end, other.start)
         ]
 
     def _goes_on(self, index: int) -> bool:
@@ -209,12 +324,16 @@ class _Reader:
             units = lexicon()["table"].get(part.id, {}).get(move.id)
             if units:
                 names, absent, primary, needed = readings(units)
+                if part.id == "brows" and (ends := _ENDS.match(self.text, move.end)) is not None and not absent:
+                    names = ("AU01",) if ends[1].lower() == "inner" else ("AU02",) if move.id == "up" else names
+                    primary = ""
                 item = Assertion(CueKind.ACTION_UNIT, *span, names=names, primary=primary, needed=needed)
                 self._add(item, tokens, flip=absent)
             elif (pose := self._pose(part, move, index)) is not None:
                 pose.start, pose.end = min(span[0], pose.start), max(span[1], pose.end)
                 self._add(pose, tokens, flip=pose.polarity is Polarity.ABSENT)
         self.last = parts
+        self.moved = move
         self.group = []
 
     def _pose(self, part: Mark, move: Mark, index: int, dry: bool = False) -> Assertion | None:
@@ -262,7 +381,20 @@ class _Reader:
         return None
 
     def _sides(self, mark: Mark, index: int) -> None:
-        """A glance to one side: "looks left" has no movement word."""
+        """A glance to one side: "looks left", "eyes off to the left" have no movement word."""
+        if mark.id not in ("left", "right", "viewer_left", "viewer_right"):
+            return
+        aimed = [part for part in self.pending if part.id in ("head", "eyes", "gaze") and _AIM.fullmatch(self.text, part.end, mark.start)]  # fmt: skip
+        for part in aimed:
+            sign = 1 if mark.id in ("left", "viewer_right") else -1
+            head = part.id == "head"
+            kind = CueKind.HEAD_POSE if head else CueKind.GAZE
+            self.used.add(mark)
+            item = Assertion(kind, part.start, mark.end, directions=(("yaw" if head else "gaze_yaw", sign),))
+            self._add(item, (part.token, mark.last))
+        if aimed:
+            self.pending = []
+            return
         if (
             self.pending
             and self.pending[-1].id == "gaze"
@@ -297,7 +429,8 @@ class _Reader:
     def _code(self, mark: Mark, index: int) -> None:
         for match in _CODE.finditer(self.text, mark.start, mark.end):
             digits = match.group().upper()
-            letter = digits[-1] if digits[-1].isalpha() else ""
+            letter = digits[-1] if digits[-1].isalpha() else self.text[mark.start].upper()
+            letter = letter if letter in "ABCDELR" and (digits[-1].isalpha() or letter in "LR") else ""
             number = int(digits.removesuffix(letter))
             unit = f"AU{number:02d}"
             target = self._owner(unit) if self.inside else None
@@ -312,7 +445,7 @@ class _Reader:
                 target.end = max(target.end, match.end())
             if letter in _LETTERS:
                 target.strength = _LETTERS[letter]
-            elif letter:
+            elif letter in ("L", "R"):
                 target.side = Side.LEFT if letter == "L" else Side.RIGHT
             self.code = (target, unit, mark)
 
@@ -360,6 +493,17 @@ class _Reader:
     def _predicates(self, mark: Mark, index: int) -> None:
         if not self.group:
             return
+        last = max(self.group, key=lambda item: item.end)
+        before = max(
+            (item.end for item in self.group if item is not last and item.end <= last.start), default=last.start
+        )
+        between = self.text[before : last.start] + self.text[last.end : mark.start]
+        if not re.search(
+            r"\b(?:and|or|nor|are|were|all|both|neither|aren't|weren't|remain|stay)\b", between
+        ):  # of the last of a list
+            commas = [other.token for other in self.marks if other.kind == "comma"]
+            here = self.tokens[id(last)][0]
+            self.group = [item for item in self.group if not any(self.tokens[id(item)][1] < comma < here for comma in commas)]  # fmt: skip
         denied = self.negation is not None and all(
             self.tokens[id(item)][1] < self.negation.token for item in self.group
         )
@@ -422,10 +566,12 @@ class _Reader:
 
     def _bind_strengths(self) -> None:
         for mark in self.marks:
-            if mark.kind != "strengths":
+            if mark.kind != "strengths" or mark in self.used:
                 continue
-            item = self._nearest(mark, after=2)
+            item = self._before(mark) or self._nearest(mark, after=2) or self._described(mark) or self._ahead(mark)
             if item is None or item.strength is Strength.SLIGHT:
+                continue
+            if self._text(mark) in _IN_FRONT and self.tokens[id(item)][1] < mark.token:
                 continue
             item.start, item.end = min(item.start, mark.start), max(item.end, mark.end)
             if item.polarity is Polarity.ABSENT and mark.id == "strong":
@@ -433,25 +579,110 @@ class _Reader:
             elif item.polarity is Polarity.PRESENT:
                 item.strength = Strength(mark.id)
 
+    def _before(self, mark: Mark) -> Assertion | None:
+        """The movement right before an adverb, where another one is said of the same part behind it."""
+        ended = [item for item in self.found if self.tokens[id(item)][1] == mark.token - 1]
+        around = [item for item in self.found if self.tokens[id(item)][0] <= mark.token <= self.tokens[id(item)][1]]
+        following = next((other for other in self.marks if other.token > mark.last), None)
+        joined = following is not None and following.kind == "soft"
+        return ended[-1] if ended and around and joined else None
+
+    def _ahead(self, mark: Mark) -> Assertion | None:
+        """The noun behind several adjectives: "a slight, crooked smile"."""
+        behind = [item for item in self.found if 0 < self.tokens[id(item)][0] - mark.last <= 3]
+        between = self.text[mark.end : behind[0].start] if behind else ""
+        return behind[0] if behind and re.fullmatch(r",\s[\w-]+\s", between) else None
+
+    def _described(self, mark: Mark) -> Assertion | None:
+        """What a strength is said of behind a verb, a comma or in parentheses: "the smile, which is slight", "AU04: strong"."""
+        before = [item for item in self.found if item.end <= mark.start]
+        if not before:
+            return None
+        item = max(before, key=lambda one: one.end)
+        return item if _IS.fullmatch(self.text, item.end, mark.start) else None
+
     def _bind_sides(self) -> None:
+        self._bind_unequal()
         for index, mark in enumerate(self.marks):
             if mark.kind != "sides" or mark in self.used:
                 continue
             before = self.marks[max(0, index - 2) : index]
-            if any(other.kind == "than" for other in before):
+            if any(other.kind == "than" for other in before) or self._is_lesser(index):
                 continue
-            compared = any(other.kind == "compare" and mark.token - other.last <= 5 for other in before)
-            item = self._nearest(mark, after=6, over_comma=compared)
+            behind = any(other.kind == "compare" and mark.token - other.last <= 5 for other in before)
+            compared = behind or self._is_greater(index)
+            apart = (
+                _APART.search(self.text[max(0, mark.start - 10) : mark.start]) is not None
+                and _ONE.match(self.text, mark.end) is not None
+            )
+            item = self._nearest(mark, after=6, over_comma=compared or apart or mark.id in ("even", "uneven", "both"))
+            if self._aimed(item, mark):
+                continue
             if item is None or item.kind is not CueKind.ACTION_UNIT:
                 continue
             if mark.id in ("even", "uneven"):
                 item.even = mark.id == "even"
+            elif mark.id == "both":
+                item.both = True
             else:
                 item.side = Side.LEFT if mark.id in ("left", "viewer_right") else Side.RIGHT
                 item.compare = compared
-                around = (*before, *self.marks[index + 1 : index + 2])
+                around = (*before, *self.marks[index + 1 : index + 3])
                 item.only = any(other.kind == "only" and abs(mark.token - other.last) <= 4 for other in around)
             item.start, item.end = min(item.start, mark.start), max(item.end, mark.end)
+
+    def _aimed(self, item: Assertion | None, mark: Mark) -> bool:
+        """Gives a turn the side that follows it, and those that are joined to it: "turned and tilted, both to the left"."""
+        sign = {"left": 1, "right": -1, "viewer_left": -1, "viewer_right": 1}.get(mark.id, 0)
+        if not sign or not _TO.search(self.text[max(0, mark.start - 30) : mark.start]):
+            return False
+        turns = [
+            one
+            for one in self.found
+            if one.kind in (CueKind.HEAD_POSE, CueKind.GAZE) and one.polarity is Polarity.PRESENT
+        ]
+        open_ = [
+            one for one in turns if len(one.directions) == 1 and one.directions[0][1] == 0 and one.end <= mark.start
+        ]
+        for one in open_:
+            if mark.token - self.tokens[id(one)][1] <= 8:
+                one.directions = ((one.directions[0][0], sign),)
+                one.end = max(one.end, mark.end)
+        return bool(open_)
+
+    def _bind_unequal(self) -> None:
+        """Different strengths of the sides: "strong on the left, slight on the right" says that the left is stronger."""
+        ranks = {"slight": 1, "moderate": 2, "strong": 3}
+        known = [mark for mark in self.marks if mark.kind in ("strengths", "sides")]
+        for four in (known[index : index + 4] for index in range(len(known) - 3)):
+            pairs = [four[:2], four[2:]] if four[0].kind == "strengths" else [four[1::-1], four[:1:-1]]
+            if any([one.kind for one in pair] != ["strengths", "sides"] for pair in pairs):
+                continue
+            (first, one), (second, two) = pairs
+            if {one.id, two.id} != {"left", "right"} or first.id == second.id or four[3].token - four[0].token > 12:
+                continue
+            item = self._nearest(four[0], after=6, over_comma=True)
+            if item is not None and item.kind is CueKind.ACTION_UNIT and item.side is None:
+                stronger = one if ranks[first.id] > ranks[second.id] else two
+                item.side, item.compare = Side(stronger.id), True
+                item.end = max(item.end, four[3].end)
+                item.strength = None
+                self.used.update(four)
+
+    def _is_greater(self, index: int) -> bool:
+        """Whether the other side follows behind a "than" or an "above": "the left brow is raised more than the right"."""
+        rest = self.marks[index + 1 : index + 7]
+        for number, other in enumerate(rest):
+            if other.kind in ("hard", "comma"):
+                return False
+            if other.kind in ("than",) or (other.kind == "compare" and self._text(other).endswith("above")):
+                return any(one.kind == "sides" and one.token - other.last <= 3 for one in rest[number + 1 : number + 2])
+        return False
+
+    def _is_lesser(self, index: int) -> bool:
+        """Whether this is the side that another one is above."""
+        before = self.marks[index - 1] if index else None
+        return before is not None and before.kind == "compare" and self._text(before).endswith("above")
 
     def _bind_expressions(self) -> None:
         emotions = [mark for mark in self.marks if mark.kind == "emotions"]

@@ -16,7 +16,7 @@ from emollm.evidence.binding import bind
 from emollm.evidence.lexicon import expanded, lexicon, marks, sentences
 from emollm.evidence.reading import read
 from emollm.evidence.reading_voice import heard, quotations
-from emollm.evidence.times import masked, moments
+from emollm.evidence.times import Moment, When, masked, moments
 from emollm.types import CueKind
 
 _ENDS = ".!?"
@@ -28,6 +28,11 @@ _ORDER = re.compile(
 """What stands between two statements of which one comes first."""
 _AND = re.compile(r"[\s,]{0,60}(?:and|but|then|before)\s", re.IGNORECASE)
 """What stands before a second change."""
+_EDGE = re.compile(
+    r"\b(?:(?P<first>(?:begin|start|open)(?:s|ed)?|began)|(?P<last>(?:end|finish|close)(?:s|es|ed)?))(?:\s(?:off|out|up|on|with|an?|in|and))*\s$",
+    re.IGNORECASE,
+)
+"""What stands before how a voice begins or ends."""
 _BEGINS = re.compile(r"\b(?P<more>(?:begin|start)(?:s|ning|ting)?)\s(?:to\b|\w{2,12}ing\b)|\b(?P<less>(?:stop|cease)(?:s|ping)?)\s\w{2,12}ing\b", re.IGNORECASE)  # fmt: skip
 _BEFORE = re.compile(
     r"\b(?P<more>(?:begin|start)s?)(?:\sto)?\s$|\b(?P<less>(?:stop|cease)s?)(?:\sto)?\s$", re.IGNORECASE
@@ -58,7 +63,7 @@ def _sentence(piece: str, offset: int, quotes: Sequence[Heard]) -> list[Assertio
     """The assertions of one sentence, which stands at an offset of the text."""
     times = moments(piece, 0, len(piece))
     bare = masked(piece, [(time.start, time.end) for time in times])
-    voice = heard(bare, 0, len(bare))
+    voice = heard(bare, 0, len(bare), bool(quotes))
     face = read(masked(bare, [(item.start, item.end) for item in voice]), 0, len(bare), repeated=True)
     face = [item for item in face if not _is_named(bare, item)]
     face += [more for item in face for more in _changing(bare, item)]
@@ -67,10 +72,26 @@ def _sentence(piece: str, offset: int, quotes: Sequence[Heard]) -> list[Assertio
     items: list[Assertion] = [*face, *voice, *quotes]
     orders = [*_orders(bare, face)]
     bind(bare, 0, len(bare), items, times)
+    for one in voice:
+        one.moments += _half(bare, one) if not one.moments else []
+    if len(quotes) == 1:
+        for one in voice:
+            first, last = sorted((one, quotes[0]), key=lambda item: item.start)
+            apart = re.search(r"[;.]", bare[first.end : last.start]) is not None
+            one.during = "" if apart or one.moments or quotes[0].polarity is not Polarity.PRESENT else quotes[0].quote
     items = [*merged(items), *orders]
     for item in items:
         item.start, item.end = item.start + offset, item.end + offset
     return items
+
+
+def _half(text: str, item: Heard) -> list[Moment]:
+    """The half of the clip of a voice that "starts" or "ends" in some way."""
+    match = _EDGE.search(text[max(0, item.start - 40) : item.start])
+    if match is None:
+        return []
+    first = 0.0 if match["first"] else 0.5
+    return [Moment(When.DURING, item.start, item.end, first, first + 0.5, relative=True)]
 
 
 def _is_named(text: str, item: Assertion) -> bool:

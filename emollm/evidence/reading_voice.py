@@ -22,6 +22,12 @@ _SAYS = re.compile(
     re.IGNORECASE,
 )
 """What stands right before a quotation of speech."""
+_NAMED = re.compile(
+    r"\b(?:called|labell?ed|labels?|as|like|term|terms|so-called|named|units?|emotion|category|class|expression|look|means|prior|annotators?|tagged|rated)"
+    r"\b[\s:,]{0,3}(?:is\s|an?\s|the\s|as\s|in\s)*\W{0,2}$",
+    re.IGNORECASE,
+)
+"""What stands right before quoted words that nobody said: "labelled “happy”"."""
 _IS_SAID = re.compile(
     r"^\W{0,3}(?:(?:is|are|was|were)(?:\sn[o']t|n't|\snever)?\s(?:said|heard|spoken|among)"
     r"|(?:he|she|they|the\s\w{1,12})\s(?:say|said|ask|reply|replie)s?\b)",
@@ -43,8 +49,16 @@ _CAN = {
     "pitch": {PITCH},
     "loudness": {LOUDNESS},
     "rate": {RATE},
+    "spoke": {PITCH, LOUDNESS, RATE},
 }
 """What each subject can be said to be high or low in."""
+_ALWAYS = {"loudness+", "loudness-", "loudness+a"}
+"""Levels that are those of a voice even where none is named: "louder than usual"."""
+_HERE = {"loudness-a", "rate+", "rate-", "rate+a", "rate-a", "pitch+", "pitch-"}
+"""Levels that are those of a voice where something else of the sentence is."""
+_SURE = re.compile(r"hushed|murmur\w*|mumbl\w*|low volume|quietly|drawl\w*|gabbl\w*|in an? undertone|droning|drones?")
+"""Words that are said of a voice only."""
+_USUAL = re.compile(r"\s{1,3}(?:\w{1,10}\s){0,2}?than\s(?:is\s)?(?:(?:the|his|her|their|its|p\d's)\s)?(?:(?:own)\s)?(?:usual|normal|ordinary|normally|usually|average|baseline|before)", re.IGNORECASE)  # fmt: skip
 _REACH = 10
 """Words between a subject and what is said of it."""
 _MANNERS = {"monotonous": "voice.f0_sd", "lively": "voice.f0_sd", "halting": "voice.pause_share"}
@@ -60,11 +74,12 @@ def quotations(text: str) -> list[Heard]:
     for match in _QUOTE.finditer(text):
         before = text[max(0, match.start() - 60) : match.start()]
         says, said = _SAYS.search(before), _IS_SAID.search(text[match.end() : match.end() + 40])
-        if says is None and said is None:
+        quote = next(one for one in match.groups() if one)
+        if says is None and said is None and (match.group()[0] in "'‘" or _NAMED.search(before) or _is_term(quote)):
             continue
         start = match.start() - (len(before) - says.start() if says is not None else 0)
         end = match.end() + (said.end() if said is not None and says is None else 0)
-        item = Heard(CueKind.WORDS, start, end, topic=Topic.QUOTE, quote=next(one for one in match.groups() if one))
+        item = Heard(CueKind.WORDS, start, end, topic=Topic.QUOTE, quote=quote)
         clause = re.split(r"[.;!?]", text[max(0, start - 60) : start])[-1]
         denied = _NOT.search(clause) or (said is not None and re.search(r"\bn[o']t|n't|never", said.group()))
         if denied:
@@ -73,29 +88,43 @@ def quotations(text: str) -> list[Heard]:
     return out
 
 
+def _is_term(quote: str) -> bool:
+    """Whether quoted words are a name of something: an emotion, a unit, a movement."""
+    known = {mark.kind for mark in marks(quote, 0, len(quote))}
+    return bool(known & {"name", "code"}) or (len(quote.split()) <= 2 and bool(known & {"emotions", "noun", "parts"}))
+
+
 # ---- sentences ------------------------------------------------------------------------------------------------------
 
 
-def heard(text: str, start: int, end: int) -> list[Heard]:
+def heard(text: str, start: int, end: int, quoted: bool = False) -> list[Heard]:
     """Statements of one sentence on the voice, on speech and on words.
 
     Args:
         text: The text, its quotations and times blanked.
         start: Where the sentence starts.
         end: Where it ends.
+        quoted: Whether words are quoted in it.
     """
     known = list(marks(text, start, end, voice=True))
-    if not any(mark.kind in ("subject", "pause", "mute", "about", "other") for mark in known):
+    if not any(mark.kind in ("subject", "pause", "mute", "about", "other", "level", "manner") for mark in known):
         return []
-    return _Listener(text, known).read()
+    return _Listener(text, known, quoted).read()
 
 
 class _Listener:
     """Reads the marks of one sentence from left to right."""
 
-    def __init__(self, text: str, known: Sequence[Mark]) -> None:
+    def __init__(self, text: str, known: Sequence[Mark], quoted: bool = False) -> None:
         self.text = text
         self.marks = known
+        self.of_voice = quoted or any(
+            mark.kind in ("subject", "pause") or (mark.kind == "level" and mark.id in _ALWAYS) for mark in known
+        )
+        """Whether anything in the sentence says that a voice is spoken of."""
+        self.part: Mark | None = None
+        self.joined: Mark | None = None
+        """A subject to which the one before is joined: "rate and loudness"."""
         self.found: list[Heard] = []
         self.subject: Mark | None = None
         self.bound: set[Mark] = set()
@@ -132,6 +161,7 @@ class _Listener:
 
     def _part(self, mark: Mark, index: int) -> None:
         self.subject = None
+        self.part = mark
         self._comma(mark, index)
 
     def _negation(self, mark: Mark, index: int) -> None:
@@ -154,6 +184,11 @@ class _Listener:
     def _subject(self, mark: Mark, index: int) -> None:
         if mark.id == "pitch" and self._is_angle(index):
             return
+        before = self.subject
+        joined = before is not None and re.fullmatch(
+            r"\s*(?:,|and|,\s?and)\s*(?:the\s)?", self.text[before.end : mark.start]
+        )
+        self.joined = before if joined else None
         self.subject = mark
 
     def _is_angle(self, index: int) -> bool:
@@ -165,16 +200,38 @@ class _Listener:
         """What a predicate is said of: a subject right behind it ("a low, flat voice"), else the one before."""
         previous = mark
         for other in self.marks[index + 1 : index + 6]:
-            if other.token != previous.last + 1:
+            if other.token != previous.last + 1 and not re.fullmatch(
+                r"\s(?:in|of|for)\s(?:(?:the|his|her|their)\s)?", self.text[previous.end : other.start]
+            ):
                 break
             if other.kind == "subject" and other.id not in ("talk", "blinks"):
                 return other
             if other.kind not in _PREDICATES | {"comma", "soft"} or (mark.id == "mood" and other.kind == "soft"):
                 break  # "sadness and slow speech": the first is said of the face
             previous = other
-        if self.subject is not None and 0 < mark.token - self.subject.last <= _REACH:
+        near = self.subject is not None and 0 < mark.token - self.subject.last <= _REACH
+        if near and self.subject is not None and (self.subject.id in _CAN or not self._is_bare(mark)):
             return self.subject
-        return None
+        return mark._replace(kind="subject", id="speech") if self._is_bare(mark) else None
+
+    def _is_bare(self, mark: Mark) -> bool:
+        """Whether a word is said of a voice though none is named: "louder than usual", "a monotone"."""
+        if self.part is not None and not re.search(
+            r"[,;:.]|\b(?:and|but|with|while)\b", self.text[self.part.end : mark.start]
+        ):
+            return False
+        if mark.kind == "level":
+            usual = mark.id in _HERE and _USUAL.match(self.text[mark.end : mark.end + 50]) is not None
+            return (
+                mark.id in _ALWAYS
+                or usual
+                or _SURE.fullmatch(self._text(mark)) is not None
+                or (mark.id in _HERE and self.of_voice)
+            )
+        plain = self._text(mark) not in ("flat", "varied", "animated", "lively", "drone")
+        return (mark.kind == "manner" and (plain or self.of_voice)) or (
+            mark.id in ("shaky", "steady") and self.of_voice
+        )
 
     def _level(self, mark: Mark, index: int) -> None:
         owner = self._owner(mark, index)
@@ -202,24 +259,31 @@ class _Listener:
                 return
         if not names or not set(names) <= _CAN[owner.id]:
             return
-        item = self._say(owner, mark, Topic.LEVEL)
-        item.directions = tuple((one, sign) for one in names)
-        item.change, item.relative = change, relative or self._compared(mark)
-        self.last = (item, mark)
+        both = owner is self.subject and self.joined is not None and self.joined.id in _CAN and len(names) == 1
+        groups = [sorted(_CAN[self.joined.id])] if both and self.joined is not None and len(_CAN[self.joined.id]) == 1 else []  # fmt: skip
+        for group in (*groups, names):
+            item = self._say(owner, mark, Topic.LEVEL)
+            item.directions = tuple((one, sign) for one in group)
+            item.change, item.relative = change, relative or self._compared(mark)
+            self.last = (item, mark)
 
     def _compared(self, mark: Mark) -> bool:
         return re.match(r"\s{1,3}\w{0,8}\s{0,3}than\b", self.text[mark.end : mark.end + 20]) is not None
 
     def _manner(self, mark: Mark, index: int) -> None:
         owner = self._owner(mark, index)
-        if owner is not None and owner.id in ("voice", "speech", "talk", "pitch"):
+        if owner is not None and owner.id in ("voice", "speech", "talk", "pitch", "spoke"):
             item = self._say(owner, mark, Topic.MANNER)
             item.manner, item.names = mark.id, (_MANNERS[mark.id],)
 
     def _other(self, mark: Mark, index: int) -> None:
         owner = self._owner(mark, index)
-        if owner is not None and owner.id in ("voice", "speech", "talk", "pitch"):
-            self._say(owner, mark, Topic.OTHER)
+        if owner is not None and owner.id in ("voice", "speech", "talk", "pitch", "spoke"):
+            item = self._say(owner, mark, Topic.OTHER)
+            if mark.id in ("shaky", "steady"):
+                item.manner = "tremor"
+            if mark.id == "steady":
+                self._deny(item)
         elif mark.id == "timbre" and self.person is not None and mark.token - self.person.last == 1:
             self._say(mark, mark, Topic.OTHER)
 
@@ -243,6 +307,8 @@ class _Listener:
         owner = subject if near and subject is not None else mark
         item = self._say(owner, mark, Topic.SILENCE if mark.id == "silence" else Topic.PAUSE)
         item.relative = mark.id != "hesitate"
+        if mark.id == "none":
+            item.polarity = Polarity.ABSENT
 
     def _mute(self, mark: Mark, index: int) -> None:
         item = self._say(mark, mark, Topic.SPEECH)
@@ -343,6 +409,11 @@ class _Listener:
         for mark in self.marks:
             if mark.kind in ("comma", "hard"):
                 negation = None
+            elif mark.kind == "subject" and mark.id == "tremor" and mark not in self.bound:
+                item = Heard(CueKind.PROSODY, mark.start, mark.end, topic=Topic.OTHER, manner="tremor")
+                if negation is not None and mark.token - negation.last <= 4:
+                    item.polarity, item.start = Polarity.ABSENT, min(item.start, negation.start)
+                self.found.append(item)
             elif mark.kind == "negation":
                 negation = mark
             elif mark.kind == "person":

@@ -135,6 +135,7 @@ _PATTERNS: tuple[tuple[str, When, str], ...] = (
         rf"(?:\b(?:at|around|near|at\sthe|at\stimestamp|timestamp|in(?=\ssecond))\s|@\s?|\bt\s?=\s?)"
         rf"{_ABOUT}(?P<a>(?:{_BARE}(?:,\s|,?\sand\s)){{0,6}}{_TIME})(?:\smark\b)?{_THE}",
     ),
+    ("apex", When.AT, rf"\b(?:at|around|near|about)\s(?:about\s)?the\s(?P<a>{_PLAIN}-seconds?)\smark\b{_THE}"),
     ("at", When.AT, rf"{_ABOUT}(?P<a>{_TIME})\s(?:in(?:to)?\b(?:\s(?:the|this)\s{_CLIP})?)"),
     ("at", When.AT, rf"(?:^|(?<=\n))[\W_]{{0,6}}(?P<a>{_TIME})(?=\s?[\W_]{{0,4}}[:–—-](?!\s?\d))"),
     (
@@ -154,7 +155,7 @@ _PATTERNS: tuple[tuple[str, When, str], ...] = (
     (
         "ends",
         When.DURING,
-        rf"\b(?:in|during|within|for|over)\sthe\s(?P<which>first|last|final)(?:\s(?P<a>{_PLAIN}))?\s(?:seconds?|secs?|s)\b(?!\shalf){_THE}",
+        rf"\b(?:(?:in|during|within|for|over)\s)?the\s(?P<which>first|last|final)(?:\s(?P<a>{_PLAIN}))?\s(?:seconds?|secs?|s)\b(?!\shalf){_THE}",
     ),
     (
         "nth",

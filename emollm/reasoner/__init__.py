@@ -18,7 +18,7 @@ from emollm.reasoner.weighing import ReasonerSettings, Weighing, weigh
 from emollm.reasoner.weight_text import Decision, Doubt
 from emollm.types import Answer, AnswerProvenance, Observation, Peak, RankedLabel, Track
 
-__all__ = ["ReasonerSettings", "reason"]
+__all__ = ["ReasonerSettings", "decide", "find_doubts", "other_moments", "reason"]
 
 
 def reason(
@@ -60,13 +60,13 @@ def _answer(observation: Observation, person: Track | None, labels: LabelSet, se
     track = person.id if person is not None else None
     channels = Channels(observation, person, settings)
     evidence = Evidence(channels.moment)
-    doubts = _doubts(person, evidence, settings)
+    doubts = find_doubts(person, evidence, settings)
     speaking = channels.peak is not None and channels.peak.speaking and channels.speaks
     weighing = weigh(evidence, labels, (1 - settings.doubt) ** len(doubts), settings, speaking)
-    decision = _decide(weighing, settings) if channels.has_face else _NO_FACE
+    decision = decide(weighing, settings) if channels.has_face else _NO_FACE
     if decision.outcome == "unclear_thin":
         weighing = weighing.evened(weighing.support(decision.label, settings))
-    fits = {peak.time: fit for peak, fit in _others(channels, labels, len(doubts), settings)}
+    fits = {peak.time: fit for peak, fit in other_moments(channels, labels, len(doubts), settings)}
     rationale = Writer(channels, labels, weighing, decision, doubts, fits).rationale()
     answered = decision.outcome.startswith("answered")
     return Answer(
@@ -87,7 +87,7 @@ def _answer(observation: Observation, person: Track | None, labels: LabelSet, se
     )
 
 
-def _others(
+def other_moments(
     channels: Channels, labels: LabelSet, doubts: int, settings: ReasonerSettings
 ) -> Iterator[tuple[Peak, str | None]]:
     """What the other moments of a clip speak for by themselves: a label with a movement, or None for none clearly.
@@ -100,7 +100,7 @@ def _others(
         if cues:
             speaking = peak.speaking and channels.speaks
             weighing = weigh(Evidence(cues), labels, (1 - settings.doubt) ** doubts, settings, speaking)
-            decision = _decide(weighing, settings)
+            decision = decide(weighing, settings)
             clear = decision.outcome.startswith("answered") and decision.label != weighing.neutral
             yield peak, decision.label if clear else None
 
@@ -113,7 +113,7 @@ def _ranked(weighing: Weighing) -> Iterator[RankedLabel]:
         yield RankedLabel(label=label, score=min(score, 1.0))
 
 
-def _doubts(person: Track | None, evidence: Evidence, settings: ReasonerSettings) -> list[Doubt]:
+def find_doubts(person: Track | None, evidence: Evidence, settings: ReasonerSettings) -> list[Doubt]:
     """What makes the units of this face less certain."""
     face = person.faces[0] if person is not None else None
     out = []
@@ -128,7 +128,7 @@ def _doubts(person: Track | None, evidence: Evidence, settings: ReasonerSettings
     return out
 
 
-def _decide(weighing: Weighing, settings: ReasonerSettings) -> Decision:
+def decide(weighing: Weighing, settings: ReasonerSettings) -> Decision:
     """The label, or why there is none."""
     (label, score), (second, second_score), *_ = weighing.ranked
     support = weighing.support(label, settings)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from emollm.cli import Stopped
-from emollm.cli.batch import REJECTS, Batch, clip_id, expand, fingerprint
+from emollm.cli.batch import REJECTS, Batch, expand, fingerprint
+from emollm.clip_files import clip_id
 from emollm.errors import AssetError, DataError, EmollmError, MediaError
 from emollm.types import Record
 
