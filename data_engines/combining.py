@@ -31,13 +31,17 @@ def combined(
     Emotions take turns, so that rare ones are as frequent as common ones; items of one emotion take turns too, in a random order.
 
     Args:
-        streams: Measured items by ``face``, ``voice`` and ``words``.
+        streams: Measured items by ``face``, ``voice`` and ``words``; those in which no face was found are left out of the first.
         kinds: Which streams to put together, for example ``("face", "voice")``.
         count: Combinations of each kind.
         conflicts: Share of them whose streams differ in emotion; only those with a face, which the others are held against.
         seed: Of all choices.
     """
-    pools = {stream: _by_emotion(items, Random(f"{seed} {stream}")) for stream, items in streams.items()}
+    found = {
+        **streams,
+        "face": [item for item in streams.get("face", ()) if item.observation and item.observation.tracks],
+    }
+    pools = {stream: _by_emotion(items, Random(f"{seed} {stream}")) for stream, items in found.items()}
     for kind in kinds:
         random = Random(f"{seed} {' '.join(kind)}")
         shared = sorted(set.intersection(*(set(pools[stream]) for stream in kind)))

@@ -1,6 +1,6 @@
 """A build from its recipe to its shards: plan, blocks, last step; stopped at any moment it goes on where it was.
 
-    counts = build(settings, ["../shared/data/news_sample"], Path("out"))
+    counts = build(settings, ["clips"], Path("out"))
 
 Blocks are independent of each other and of who does them, so the files are the same for any number of processes, and the same after
 a kill as without one.

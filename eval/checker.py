@@ -207,7 +207,7 @@ def misses(rows: Sequence[Checked]) -> Iterator[str]:
 @click.option("--misses", "show", is_flag=True, help="List wrong verdicts of the dev half.")
 def main(half: str, data: Path | None, as_json: bool, show: bool) -> None:
     """Print how good the checker is on one half of the rationales."""
-    if show and half != "dev":
+    if show and half == "fresh":
         raise click.UsageError("--misses is for dev only: who looks at the held-out half can no longer measure on it")
     folder = data if data is not None else Path(str(files("emollm.eval").joinpath("checker")))
     rows = list(judge([item for item in read(folder) if item.half == half]))

@@ -73,7 +73,7 @@ class MomentWriter:
             gold: What annotators say, where the muscles do not show it and the text is to say so.
         """
         if not face.values:
-            out = [Sentence(_say("sentences", "no_face", random))]
+            out = [Sentence(_sentence(_say("sentences", "no_face", random)))]
             return Moment(out, [], self._conclusion(face, random, gold))
         return Moment(
             self.observations(face, random),

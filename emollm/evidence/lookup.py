@@ -16,6 +16,7 @@ TOLERANCE = 0.15
 """Seconds beyond its start and end in which a cue still counts for a stated time."""
 
 _EXTENTS = {Extent.MOMENT: 0, Extent.EVENT: 1, Extent.WHOLE: 2}
+_HEARD = frozenset({CueKind.PROSODY, CueKind.WORDS})
 _OF_FACE = frozenset({CueKind.ACTION_UNIT, CueKind.HEAD_POSE, CueKind.GAZE})
 _SILENT = ("no speech", "the sound is ")
 """How the reason of a missing voice begins where there is sound without speech."""
@@ -77,7 +78,8 @@ class Evidence:
         for one in sorted(series, key=lambda one: (one.track is None, str(one.source))):
             self._series.setdefault(_prefixed(one.kind, one.name), one)
         courses = any(cue.extent is not Extent.MOMENT for cue in cues) or bool(series or words)
-        self.over_time = courses or duration is not None if over_time is None else over_time
+        heard = any(cue.kind in _HEARD for cue in cues)
+        self.over_time = courses or heard or duration is not None if over_time is None else over_time
         """Whether times are looked up: never in a photo."""
         ends = [*(cue.end for cue in cues), *(word.end for word in words)]
         ends += [one.start + one.step * len(one.values) for one in series]
@@ -98,7 +100,7 @@ class Evidence:
             duration=observation.media.duration,
             speaking=person.speaking if person is not None else None,
             others=[cue for cue in observation.cues if cue.kind in sound and cue.track not in (track, None)],
-            over_time=False if observation.media.kind == "image" else None,
+            over_time=False if observation.media.kind == "image" and not any(cue.kind in _HEARD for cue in own) else None,
         )
 
     def best(self, name: str) -> Cue | None:
