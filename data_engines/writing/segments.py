@@ -17,7 +17,7 @@ from emollm.evidence import check_text
 from emollm.facs import ABSENT, LIKELY, PRESENT, STRONG, UNITS
 from emollm.types import Cue, CueKind, MediaInfo, Observation, Part, Scale, Source, Verdict
 
-_PLAIN = 0.08
+_PLAIN = 0.1
 """Share of the clauses with a place for an adverb that have none."""
 MOST = 200
 """Clauses about one unit in one strength that are used: each has to be read once in a process."""
@@ -202,24 +202,22 @@ def _with_filler(verb: str) -> str:
 
 
 def _phrases(code: str, kind: str) -> tuple[str, ...]:
-    """What is said of a unit without a verb: "lip corners slightly raised", "slightly raised lip corners"."""
+    """What is said of a unit without a verb: "the lip corners slightly raised", "slightly raised lip corners"."""
     own = "moderate" if kind == "likely" else kind
     if not has("writer/units", f"{code}.of"):
         return ()
-    subjects = [one.removeprefix("the ") for one in wordings("writer/units", f"{code}.of")]
     found = []
-    for subject in (one for one in subjects if len(one.split()) <= 3):
+    for whole in (one for one in wordings("writer/units", f"{code}.of") if len(one.removeprefix("the ").split()) <= 3):
+        subject = whole.removeprefix("the ")
         for said in wordings("writer/units", f"{code}.{own}"):
             verb, _, rest = said.partition(" ")
             if verb in ("are", "is") and rest:
-                found.append(f"{subject} {FILLER}{rest}")
-                if (
-                    len(rest.split()) <= 2
-                    and rest.endswith("ed")
-                    and "upturned" not in rest
-                    and not subject.startswith(("both", "two", "whole"))
-                ):
-                    found.append(f"{FILLER}{rest} {subject}")
+                short = len(rest.split()) <= 2 and rest.endswith("ed") and "upturned" not in rest
+                if short and not subject.startswith(("both", "two", "whole")):
+                    article = "the " if verb == "is" and whole != subject else ""
+                    found.append(f"{article}{FILLER}{rest} {subject}")
+                if verb == "is" or not short:
+                    found.append(f"{whole} {FILLER}{rest}")
     return _spread(tuple(dict.fromkeys(found)), MOST)
 
 

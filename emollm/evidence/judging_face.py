@@ -70,6 +70,9 @@ def judge_units(item: Assertion, evidence: Evidence) -> Finding | None:
     found = any_of(findings) if positive and not item.codes else all_of(findings)
     if not positive and not item.codes and found.verdict is U and any(one.verdict is C for one in findings):
         found = next(one for one in findings if one.verdict is C)
+    if not positive and found.verdict is C and item.primary in names and not item.codes and not item.numbers:
+        first = findings[list(names).index(item.primary)]
+        found = found if first.verdict is not S else first._replace(verdict=U)
     if not numbers:
         return found
     stated = all_of(numbers)
@@ -90,7 +93,7 @@ def _readings(item: Assertion, evidence: Evidence) -> Sequence[str]:
         return [*item.codes, *({item.needed} - {*item.codes})]
     if item.codes:
         return item.codes
-    if item.primary and _is_measured(item.primary, evidence):
+    if any(_is_measured(name, evidence) for name in item.primary.split()):
         return [name for name in item.names if _is_measured(name, evidence)]
     return item.names
 
@@ -225,7 +228,8 @@ def _sides(cue: Cue, item: Assertion) -> list[Finding]:
         if item.only:
             out.append(Finding(S if there < PRESENT else C, (cue.id,), text))
         else:
-            out.append(Finding(S if here > there else C, (cue.id,), text))
+            ahead = here - there
+            out.append(Finding(S if ahead > EVEN else C if ahead <= EVEN / 2 else U, (cue.id,), text))
     return out
 
 

@@ -88,7 +88,7 @@ class Readings(NamedTuple):
     absent: bool
     """Whether the words say that they are absent."""
     primary: str
-    """The unit meant first, or nothing."""
+    """The unit meant first, or nothing; several behind spaces that are meant alike."""
     needed: str
     """The unit that must be there, or nothing."""
 
@@ -96,8 +96,9 @@ class Readings(NamedTuple):
 def readings(units: list[str]) -> Readings:
     """An entry of the lexicon: ``-`` before a unit says absent, ``*`` behind it primary, ``!`` needed."""
     names = tuple(unit.strip("-*!") for unit in units)
-    marked = {unit[-1]: unit.strip("-*!") for unit in units}
-    return Readings(names, units[0].startswith("-"), marked.get("*", ""), marked.get("!", ""))
+    first = " ".join(unit.strip("-*!") for unit in units if unit.endswith("*"))
+    needed = next((unit.strip("-*!") for unit in units if unit.endswith("!")), "")
+    return Readings(names, units[0].startswith("-"), first, needed)
 
 
 def expanded(phrase: str) -> Iterator[tuple[str, ...]]:
@@ -134,7 +135,7 @@ def _rows_of_the_face() -> list[tuple[str, str, list[str]]]:
         "unmeasured",
     ):
         rows += [(kind, key, phrases) for key, phrases in data[kind].items()]
-    for kind in ("ignore", "generic", "compare", "only", "than", "hard", "soft", "probability", "features"):
+    for kind in ("ignore", "generic", "compare", "lesser", "only", "than", "hard", "soft", "probability", "features"):
         rows.append((kind, kind, data[kind]))
     rows += [("noun", str(index), row["phrases"]) for index, row in enumerate(data["nouns"])]
     return rows + [("name", unit.code, [unit.name]) for unit in UNITS.values() if unit.code < "AU5"]
@@ -175,7 +176,7 @@ def marks(text: str, start: int, end: int, *, voice: bool = False) -> Iterator[M
     """The known phrases of a sentence, in order: those about a face, or those about a voice and words."""
     tokens = list(_TOKEN.finditer(text, start, end))
     table, index = _phrases(voice), 0
-    words = [token.group().lower().replace("’", "'") for token in tokens]
+    words = [_owned(token.group().lower().replace("’", "'"), table) for token in tokens]
     count = len(words)
     while index < count:
         word, first, last = words[index], tokens[index].start(), tokens[index].end()
@@ -201,6 +202,14 @@ def marks(text: str, start: int, end: int, *, voice: bool = False) -> Iterator[M
         elif re.search(r"\d", word):
             yield Mark("number", word, first, last, index, index)
         index += step
+
+
+def _owned(word: str, table: dict[str, _Entry]) -> str:
+    """A word without the "'s" of a part of the face: "the eyebrow's tail"."""
+    if not word.endswith("'s") or word in table:
+        return word
+    entry = table.get(word[:-2])
+    return word[:-2] if entry is not None and entry.alone is not None and entry.alone[0] == "parts" else word
 
 
 def _undone(word: str, first: int, last: int, index: int, table: dict[str, _Entry]) -> Iterator[Mark]:

@@ -19,12 +19,12 @@ _WHO = (
 )
 _MIND = r"(?:[\w-]{2,12}\s){0,2}?"
 _PLACE = r"(?:(?:on|at|to|in|towards?)\s(?:the\s)?(?:(?:very|far|viewer's|picture's|image's)\s)?(?P<place>left|right|middle|centre|center)(?:[-\s](?:hand\s)?side)?(?!\s(?:side\s)?of\s(?:his|her|their|the\s(?:face|mouth|person)))\b)"  # fmt: skip
-_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "one": 1, "two": 2, "three": 3, "a": 1, "b": 2, "c": 3}
+_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "one": 1, "two": 2, "three": 3, "a": 1, "b": 2, "c": 3}
 _REFERENCE = re.compile(
     r"\b(?:"
     r"(?P<id>p\d{1,2})\b(?!\s?[<>=]|\.\d)"
     r"|(?:person|subject|speaker|face|participant|individual|track|man|woman)\s?#?(?P<number>\d{1,2}|one\b|two\b|three\b|[abc]\b(?!\s[a-z]))(?![\d.:]\d)"
-    rf"|(?:the\s)?(?P<nth>first|second|third|fourth)\s(?:(?:visible|detected)\s)?(?:{_WHO.replace('|one', '')})\b"
+    rf"|(?:the\s)?(?P<nth>first|second|third|fourth|1st|2nd|3rd)\s(?:(?:(?:visible|detected)\s)?(?:{_WHO.replace('|one', '')})\b|of\s(?:the\s|these\s)?(?:two|three|pair|couple)\b)"
     rf"|(?P<else>(?:the|an|every)\s?other\s(?:{_MIND}{_WHO}\b|(?=[a-z]{{3,10}}s\b))|another\s{_MIND}{_WHO}\b|(?:someone|somebody|anyone)\selse\b|the\sothers?\b(?!\s(?:hand|side|corner|eye|brow|eyebrow|cheek|half|lip|nostril|lid))|(?:his|her|their)\s(?:{_WHO.replace('|one', '').replace('face|', '')}|neighbou?r|friend|counterpart|conversation\spartner)\b)"
     rf"|(?:(?:the|a|an)\s{_MIND})?{_WHO}(?:'s\sface)?\s{_PLACE}"
     rf"|(?:the\s)?(?P<side>left|right)(?:most|-hand)?\s(?:{_WHO.replace('|face|', '|').replace('|one', '')}|(?<=most\s)one)\b"
@@ -40,12 +40,19 @@ _OBJECT = re.compile(
     re.IGNORECASE,
 )
 """What stands before somebody who is not the one of whom something is said."""
+_BESIDE = re.compile(
+    rf"\b(?:next\sto|beside|besides|opposite|unlike|near|behind|facing|in\sfront\sof)\s(?P<who>(?:an?|some)\s(?:[\w-]+\s){{0,3}}?{_WHO})\b",
+    re.IGNORECASE,
+)
+"""Somebody of whom something is said only in passing: "next to a beaming companion"."""
+_AGENT = re.compile(r"\b(?:\w{2,10}ed|spoken|said|given|sung|shown|heard)\sby\s(?:the\s)?$", re.IGNORECASE)
+"""What stands before the one who does something: "spoken by p2"."""
 _CLAUSE = re.compile(r";|,?\s(?:while|whereas|but|though|although|meanwhile)\b|,\s(?=and\b)|\s(?=and\s)|,\s(?=p\d|the\sother|the\sperson|the\sone|the\sm|the\sw|the\ss)|[:—–]|[.!?]\s", re.IGNORECASE)  # fmt: skip
 _PRONOUN = re.compile(r"\b(?:he|she|they|his|her|hers|their|theirs|him|them|it|its|both)\b", re.IGNORECASE)
 _HEADING = re.compile(r"[\W_]*$")
 _HINT = re.compile(
     rf"\bp\d|\b(?:other|another|else|man|woman|boy|girl|lady|gentleman|guy|child|mother|father|speaker|listener|interviewer)\b"
-    rf"|\b(?:first|second|third|fourth|main|prominent|foreground|principal|left|right|leftmost|rightmost)[\s-](?:[\w-]+\s){{0,2}}{_WHO}\b"
+    rf"|\b(?:1st|2nd|3rd)\b|\b(?:first|second|third|fourth)\sof\s|\b(?:first|second|third|fourth|main|prominent|foreground|principal|left|right|leftmost|rightmost)[\s-](?:[\w-]+\s){{0,2}}{_WHO}\b"
     rf"|\b{_WHO}(?:'s\sface)?\s(?:on|at|to|in|towards?)\s|\b(?:person|subject|face|participant|individual|track)\s?#?(?:\d|(?:one|two|three|[abc])\b)"
     r"|\b(?:his|her|their)\s(?:person|partner|friend|companion|colleague|neighbou?r|counterpart|conversation)",
     re.IGNORECASE,
@@ -54,7 +61,7 @@ _HINT = re.compile(
 
 
 _WORDS = (
-    "other", " else", "man", "boy", "girl", "lady", "guy", "child", "speaker", "listener", "interviewer", "first", "second ", "third ",
+    "other", " else", "man", "boy", "girl", "lady", "guy", "child", "speaker", "listener", "interviewer", "first", "second ", "third ", "1st", "2nd", "3rd",
     "fourth", " main ", "prominent", "foreground", "principal", "p1", "p2", "p3", "p4", "person 1", "person 2", "person 3", "person one",
     "person two", "person a", "person b", "subject 1", "subject 2", "face 1", "face 2", "track ", "#", "partner", "friend", "companion",
     "colleague", "neighbo", "counterpart", "conversation",
@@ -97,7 +104,8 @@ def references(text: str) -> list[re.Match[str]]:
 
 def places(found: Sequence[re.Match[str]]) -> list[tuple[int, int]]:
     """Where references say by a side or a number which person they mean: "on the left", which is no side of a face."""
-    return [match.span(name) for match in found for name in ("nth", "number", "place", "side", "alias") if match[name]]
+    own = [match.span(name) for match in found for name in ("nth", "number", "place", "side", "alias") if match[name]]
+    return own + [match.span("who") for match in (_BESIDE.finditer(found[0].string) if found else ())]
 
 
 def stretches(text: str, found: Sequence[re.Match[str]], people: Sequence[Track], track: str | None) -> list[Stretch]:
@@ -124,6 +132,8 @@ class _Teller:
         self.track = track
         self.current: tuple[str | None, ...] = (track,)
         self.headed = False
+        self.named = False
+        """Whether somebody was named."""
         self.names: dict[str, str] = {}
         """Who a word like "woman" stands for."""
         nouns = {match["noun"].lower() for match in found if match["noun"]}
@@ -144,6 +154,9 @@ class _Teller:
             return [Stretch(start, end, self._unnamed(start, end))]
         out, first = [], start
         before = self._unnamed(start, known[0][0].start())
+        if self.current == (self.track,) and not self.named:  # nobody was named yet: it may be either
+            before = tuple(dict.fromkeys((*before, *known[0][1])))
+        self.named = True
         for index, (match, who) in enumerate(known):
             cut = self._cut(first, match.start(), bool(index))
             cut = start if cut is None and not index else cut
@@ -181,7 +194,8 @@ class _Teller:
         return tuple(dict.fromkeys((self.track, *self.current))) if self.current else (self.track,)
 
     def _is_object(self, match: re.Match[str]) -> bool:
-        return _OBJECT.search(self.text[max(0, match.start() - 16) : match.start()]) is not None
+        before = self.text[max(0, match.start() - 20) : match.start()]
+        return _OBJECT.search(before[-16:]) is not None and _AGENT.search(before) is None
 
     # who is meant
 

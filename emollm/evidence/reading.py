@@ -43,6 +43,14 @@ _DOES_NOT = re.compile(r"(?:is|are|was|were|does|do|did|has|have)(?:n't|\snot)")
 _APART = re.compile(r"(?:[,—–(-]|^)\s?(?:(?:on|at)\s)?(?:the\s)?$", re.IGNORECASE)
 _ONE = re.compile(r"(?:\s(?:one|side|only|alone))*\s?(?:[,—–).;]|$)", re.IGNORECASE)
 """What stands around a side that is said on its own behind a comma: "one eyebrow up, the left one"."""
+_ENDED = re.compile(r"\s*(?:[.,;!)]|$|than\b)")
+_NOT_THERE = re.compile(
+    r"(?:\b(?:but\s|and\s)?(?:not|never|nothing|none)\s(?:at\sall\s)?(?:on|in|at|to)?\s?(?:the\s)?(?P<a>left|right)(?:\s(?:one|side|half|eye|brow))?\s?(?=[.,;!)]|$)"
+    r"|\b(?:the|those\sof\sthe|that\sof\sthe|its|his|her|their)\s(?P<b>left|right)(?:\s(?:one|side|half|eye|brow|ones))?\s(?:is|are|does|do|was|were|did)(?:n't|\snot)\s?(?=[.,;!)]|$)"
+    r"|\bon\sthe\s(?P<c>left|right)(?:\sside)?[\s,]+(?:there(?:'s|\sis)\s)?(?:nothing|none)\b)",
+    re.IGNORECASE,
+)
+"""Where the side is named that does not move: "those of the right are not"."""
 _TO = re.compile(r"\b(?:to|towards?)\s(?:(?:the|his|her|their|own|person's|subject's)\s)*$", re.IGNORECASE)
 _ENDS = re.compile(
     r"(?:[\s,]{1,2}(?:only\s)?(?:at|in|on|with)|[^.;:]{0,30}?\b(?:only|just))\s(?:the|their|its|his|her)\s(inner|outer)\b",
@@ -75,8 +83,9 @@ def linked(text: str, known: list[Mark]) -> list[Mark]:
     out: list[Mark] = []
     dashes = [mark for mark in known if text[mark.start : mark.end] in ("—", "–")]
     paired = {one for pair in itertools.pairwise(dashes) if pair[1].token - pair[0].token <= 5 for one in pair}
-    for mark in known:
+    for index, mark in enumerate(known):
         before = out[-1] if out else None
+        following = known[index + 1] if index + 1 < len(known) else None
         if mark in paired:
             continue
         link = (
@@ -84,7 +93,11 @@ def linked(text: str, known: list[Mark]) -> list[Mark]:
             and before is not None
             and text[mark.start : mark.end] in (":", "—", "–")
             and mark.token - before.last == 1
-            and before.kind in ("parts", "code", "close", "name")
+            and (
+                before.kind in ("code", "close", "name")
+                or (before.kind == "parts" and (following is None or following.kind != "parts"))
+                or (before.kind == "noun" and following is not None and following.kind == "predicates" and following.token - mark.token == 1)
+            )
             and not any(one.kind == "negations" for one in out)
         )
         if not link:
@@ -241,6 +254,9 @@ class _Reader:
         self.pending.append(mark)
 
     def _moves(self, mark: Mark, index: int) -> None:
+        if self._text(mark) == "nothing" and not self.pending and not self.last:
+            self.negation = mark._replace(kind="negations", id="absent")  # "nothing pulls the brows down"
+            return
         if (mark.id == "turn" and self._goes_on(index)) or self._is_adverb(mark, index):
             return
         faces = mark.id == "direct" and self._text(mark).startswith("fac")
@@ -409,6 +425,8 @@ class _Reader:
     # things that are named
 
     def _noun(self, mark: Mark, index: int) -> None:
+        if any(other.kind == "than" and mark.token - other.last <= 3 for other in self.marks[max(0, index - 2) : index]):
+            return  # "more a wince than a smile"
         row = lexicon()["nouns"][int(mark.id)]
         strength = Strength(row["strength"]) if "strength" in row else None
         names, _, primary, needed = readings(row["units"])
@@ -504,6 +522,9 @@ class _Reader:
             commas = [other.token for other in self.marks if other.kind == "comma"]
             here = self.tokens[id(last)][0]
             self.group = [item for item in self.group if not any(self.tokens[id(item)][1] < comma < here for comma in commas)]  # fmt: skip
+        single = re.fullmatch(r"\s*(?:is|was|remains|stays|seems|looks)\s*", self.text[last.end : mark.start]) is not None
+        if single and mark.id in ("absent", "unmeasured") and re.search(r",\s(?:and|but)\b", self.text[before : last.start]):
+            self.group = [last]
         denied = self.negation is not None and all(
             self.tokens[id(item)][1] < self.negation.token for item in self.group
         )
@@ -543,7 +564,9 @@ class _Reader:
         stops = [
             other.token
             for other in self.marks
-            if other.kind in ("hard", "soft", "open", "close") or (other.kind == "comma" and not over_comma)
+            if other.kind in ("hard", "open", "close")
+            or (other.kind == "soft" and not (self._text(other) == "with" and 0 < mark.token - other.last <= 3 and mark.kind == "sides"))
+            or (other.kind == "comma" and not over_comma)
         ]
 
         def clear(first: int, last: int) -> bool:
@@ -553,6 +576,9 @@ class _Reader:
         for item in self.found:
             first, last = self.tokens[id(item)]
             if first <= mark.token <= last:
+                ended = [one for one in self.found if 0 < mark.token - self.tokens[id(one)][1] <= after and self.tokens[id(one)][0] == first]
+                if ended and not clear(mark.last, last) and clear(self.tokens[id(ended[-1])][1], mark.token):
+                    return ended[-1]  # "lips stretched to the right and parted"
                 return item
             if mark.last < first and first - mark.last <= 3 and clear(mark.last, first):
                 rank = first - mark.last
@@ -603,6 +629,7 @@ class _Reader:
 
     def _bind_sides(self) -> None:
         self._bind_unequal()
+        self._bind_still_sides()
         for index, mark in enumerate(self.marks):
             if mark.kind != "sides" or mark in self.used:
                 continue
@@ -610,12 +637,13 @@ class _Reader:
             if any(other.kind == "than" for other in before) or self._is_lesser(index):
                 continue
             behind = any(other.kind == "compare" and mark.token - other.last <= 5 for other in before)
-            compared = behind or self._is_greater(index)
+            lesser = any(other.kind == "lesser" and mark.token - other.last <= 5 for other in before)
+            compared = behind or lesser or self._is_greater(index) or self._is_more(index)
             apart = (
                 _APART.search(self.text[max(0, mark.start - 10) : mark.start]) is not None
                 and _ONE.match(self.text, mark.end) is not None
             )
-            item = self._nearest(mark, after=6, over_comma=compared or apart or mark.id in ("even", "uneven", "both"))
+            item = self._nearest(mark, after=9 if compared else 6, over_comma=compared or apart or mark.id in ("even", "uneven", "both"))
             if self._aimed(item, mark):
                 continue
             if item is None or item.kind is not CueKind.ACTION_UNIT:
@@ -625,11 +653,35 @@ class _Reader:
             elif mark.id == "both":
                 item.both = True
             else:
-                item.side = Side.LEFT if mark.id in ("left", "viewer_right") else Side.RIGHT
+                side = Side.LEFT if mark.id in ("left", "viewer_right") else Side.RIGHT
+                if lesser:
+                    side = Side.RIGHT if side is Side.LEFT else Side.LEFT
+                    if item.side not in (None, side):
+                        continue
+                item.side = side
                 item.compare = compared
                 around = (*before, *self.marks[index + 1 : index + 3])
                 item.only = any(other.kind == "only" and abs(mark.token - other.last) <= 4 for other in around)
             item.start, item.end = min(item.start, mark.start), max(item.end, mark.end)
+
+    def _bind_still_sides(self) -> None:
+        """A side that does not move leaves the other: "the left brow is up, the right one is not"."""
+        if not self.marks:
+            return
+        for match in _NOT_THERE.finditer(self.text, self.marks[0].start):
+            end = re.compile(r"[.!?]\s|\n").search(self.text, self.marks[0].start)
+            if end is not None and match.start() >= end.start():
+                return
+            still = (match["a"] or match["b"] or match["c"]).lower()
+            before = [one for one in self.found if one.end <= match.start() and one.kind is CueKind.ACTION_UNIT]
+            if not before or before[-1].polarity is not Polarity.PRESENT:
+                continue
+            item, side = max(before, key=lambda one: one.end), Side.RIGHT if still == "left" else Side.LEFT
+            marks = [mark for mark in self.marks if mark.kind == "sides" and match.start() <= mark.start < match.end()]
+            inside = [one for one in self.found if match.start() <= one.start < match.end()]
+            if item.side in (None, side) and not inside:
+                item.side, item.only, item.end = side, True, max(item.end, match.end())
+                self.used.update(marks)
 
     def _aimed(self, item: Assertion | None, mark: Mark) -> bool:
         """Gives a turn the side that follows it, and those that are joined to it: "turned and tilted, both to the left"."""
@@ -678,6 +730,12 @@ class _Reader:
             if other.kind in ("than",) or (other.kind == "compare" and self._text(other).endswith("above")):
                 return any(one.kind == "sides" and one.token - other.last <= 3 for one in rest[number + 1 : number + 2])
         return False
+
+    def _is_more(self, index: int) -> bool:
+        """Whether a "more" ends the clause of a side: "the left side is smiling more"."""
+        rest = self.marks[index + 1 : index + 4]
+        more = next((other for other in rest if other.kind in ("compare", "hard", "comma", "soft", "sides")), None)
+        return more is not None and self._text(more) == "more" and _ENDED.match(self.text, more.end) is not None
 
     def _is_lesser(self, index: int) -> bool:
         """Whether this is the side that another one is above."""

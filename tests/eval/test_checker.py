@@ -1,4 +1,4 @@
-"""The measurement of the checker: facts become cues, verdicts become shares, the held-out half stays unseen."""
+"""The measurement of the checker: facts become cues, verdicts become shares, the fresh half stays unseen."""
 
 import json
 from importlib.resources import files
@@ -37,12 +37,12 @@ def test_what_is_found_and_what_is_missed_is_counted_by_kind(tmp_path: Path) -> 
     assert found["detected"]["ci"] == pytest.approx([0.0945, 0.9055], abs=1e-4)
 
 
-def test_the_held_out_half_is_not_listed(tmp_path: Path) -> None:
-    folder = str(written(tmp_path, "held_out"))
-    refused = CliRunner().invoke(main, ["--half", "held_out", "--misses", "--data", folder])
+def test_the_fresh_half_is_not_listed(tmp_path: Path) -> None:
+    folder = str(written(tmp_path, "fresh"))
+    refused = CliRunner().invoke(main, ["--half", "fresh", "--misses", "--data", folder])
     assert refused.exit_code == 2
-    told = CliRunner().invoke(main, ["--half", "held_out", "--json", "--data", folder])
-    assert json.loads(told.output)["half"] == "held_out"
+    told = CliRunner().invoke(main, ["--half", "fresh", "--json", "--data", folder])
+    assert json.loads(told.output)["half"] == "fresh"
     assert "purple" not in told.output
 
 
