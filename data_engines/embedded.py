@@ -71,7 +71,7 @@ class EmbeddedSettings(Settings):
     seed: int = 0
     """Of all choices."""
     parts: dict[str, BuildSettings] = Field(default_factory=dict)
-    """Builds by name: ``face``, ``voice``, ``words``, ``combined``, ``conflict`` read the items of that name."""
+    """Builds by name: ``face``, ``voice``, ``words``, ``combined`` (with a face), ``heard`` (without) and ``conflict`` read the items of that name."""
     perception: PerceptionSettings = PerceptionSettings(voice=VoiceSettings(words="none"))
     """How faces and voices are measured; words are not recognised: EmoDB is German, and everybody reads the same sentences."""
 
@@ -169,19 +169,24 @@ def _measured(settings: EmbeddedSettings, data: Path, out: Path, workers: int) -
 
 
 def _combined(settings: EmbeddedSettings, items: dict[str, list[Path]], out: Path) -> dict[str, list[Path]]:
-    """Files of consistent and of conflicting combinations, written anew: they follow from the measured items."""
-    paths: dict[str, list[Path]] = {"combined": [], "conflict": []}
+    """Files of combinations with a face, without one, and of conflicting ones, written anew: they follow from the measured items."""
+    paths: dict[str, list[Path]] = {"combined": [], "heard": [], "conflict": []}
     chosen = settings.combinations
     for split in SPLITS:
         streams = {name: [item for item in read_items(items[name]) if item.split == split] for name in items}
         found = list(combined(streams, chosen.kinds, getattr(chosen, split), chosen.conflicts, settings.seed))
         for name in paths:
-            some = [item for item in found if (Mark.CONFLICT in item.marks) == (name == "conflict")]
+            some = [item for item in found if _kind(item) == name]
             path = out / "items" / f"{name}-{split}.jsonl"
             with replacing(path, "w") as file:
                 file.writelines(f"{item.to_json()}\n" for item in some)
             paths[name].append(path)
     return paths
+
+
+def _kind(item: Item) -> str:
+    """The part that writes about a combination: with a face, without one, or one whose streams differ."""
+    return "conflict" if Mark.CONFLICT in item.marks else "combined" if item.clip.image is not None else "heard"
 
 
 def _say(text: str) -> None:

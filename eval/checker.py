@@ -211,7 +211,9 @@ def misses(rows: Sequence[Checked]) -> Iterator[str]:
 def main(half: str, data: Path | None, as_json: bool, show: bool) -> None:
     """Print how good the checker is on one half of the rationales."""
     if show and half == UNSEEN:
-        raise click.UsageError("--misses is for dev and held_out only: who looks at the fresh half can no longer measure on it")
+        raise click.UsageError(
+            "--misses is for dev and held_out only: who looks at the fresh half can no longer measure on it"
+        )
     folder = data if data is not None else Path(str(files("emollm.eval").joinpath("checker")))
     rows = list(judge([item for item in read(folder) if item.half == half]))
     if show:

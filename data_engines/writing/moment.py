@@ -12,7 +12,8 @@ from typing import NamedTuple
 from emollm.data_engines.writing.face import Face, Fit, listed
 from emollm.data_engines.writing.grammar import upper, wordings
 from emollm.data_engines.writing.segments import VALUE, ClaimText, Segments, kind_of
-from emollm.facs import ABSENT, UNITS, strength
+from emollm.facs import ABSENT, LIKELY, PRESENT, UNITS, strength
+from emollm.reasoner.weighing import expressive
 
 _TOLD = 0.15
 """Intensity below which a movement is not told of, unless nothing stronger is there."""
@@ -176,7 +177,8 @@ class MomentWriter:
         """What speaks for the label and its neighbour, what is lacking, unknown or pulls the other way."""
         weights = face.weights
         if weights.neutral and weights.outcome.startswith("answered"):
-            out = [Sentence(_sentence(_say("sentences", "still", random).replace("<label>", weights.label)))]
+            block = "still.else" if _moves(face) else "still"
+            out = [Sentence(_sentence(_say("sentences", block, random).replace("<label>", weights.label)))]
         elif weights.outcome == "unclear_empty" or (weights.neutral and weights.outcome == "unclear_thin"):
             out = [Sentence(_sentence(_say("sentences", "nothing", random)))]
         else:
@@ -281,6 +283,14 @@ class MomentWriter:
 
 
 # ---- small forms ------------------------------------------------------------------------------------------------------
+
+
+def _moves(face: Face) -> bool:
+    """Whether any expressive unit is clearly there."""
+    return any(
+        value >= (LIKELY if code in face.probable else PRESENT) and expressive(code)
+        for code, value in face.values.items()
+    )
 
 
 def _say(file: str, block: str, random: Random) -> str:

@@ -220,6 +220,38 @@ def _undone(word: str, first: int, last: int, index: int, table: dict[str, _Entr
         yield Mark(*entry.alone, first + 2, last, index, index)
 
 
+def linked(text: str, known: list[Mark]) -> list[Mark]:
+    """Without the colons and dashes that stand between a part or a unit and what is said of it: "Brows: raised"."""
+    out: list[Mark] = []
+    dashes = [mark for mark in known if text[mark.start : mark.end] in ("—", "–")]
+    paired = {one for pair in itertools.pairwise(dashes) if pair[1].token - pair[0].token <= 5 for one in pair}
+    for index, mark in enumerate(known):
+        before = out[-1] if out else None
+        following = known[index + 1] if index + 1 < len(known) else None
+        if mark in paired:
+            continue
+        link = (
+            mark.kind == "hard"
+            and before is not None
+            and text[mark.start : mark.end] in (":", "—", "–")
+            and mark.token - before.last == 1
+            and (
+                before.kind in ("code", "close", "name")
+                or (before.kind == "parts" and (following is None or following.kind != "parts"))
+                or (
+                    before.kind == "noun"
+                    and following is not None
+                    and following.kind == "predicates"
+                    and following.token - mark.token == 1
+                )
+            )
+            and not any(one.kind == "negations" for one in out)
+        )
+        if not link:
+            out.append(mark)
+    return out
+
+
 def parse_number(word: str) -> tuple[float, str]:
     """Value and unit of a number as written; percent become a share."""
     digits = re.match(r"([+\-−–]?)([\d.]+)", word)

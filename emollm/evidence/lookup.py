@@ -100,7 +100,9 @@ class Evidence:
             duration=observation.media.duration,
             speaking=person.speaking if person is not None else None,
             others=[cue for cue in observation.cues if cue.kind in sound and cue.track not in (track, None)],
-            over_time=False if observation.media.kind == "image" and not any(cue.kind in _HEARD for cue in own) else None,
+            over_time=False
+            if observation.media.kind == "image" and not any(cue.kind in _HEARD for cue in own)
+            else None,
         )
 
     def best(self, name: str) -> Cue | None:

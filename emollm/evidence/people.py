@@ -19,7 +19,21 @@ _WHO = (
 )
 _MIND = r"(?:[\w-]{2,12}\s){0,2}?"
 _PLACE = r"(?:(?:on|at|to|in|towards?)\s(?:the\s)?(?:(?:very|far|viewer's|picture's|image's)\s)?(?P<place>left|right|middle|centre|center)(?:[-\s](?:hand\s)?side)?(?!\s(?:side\s)?of\s(?:his|her|their|the\s(?:face|mouth|person)))\b)"  # fmt: skip
-_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "one": 1, "two": 2, "three": 3, "a": 1, "b": 2, "c": 3}
+_ORDINALS = {
+    "first": 1,
+    "second": 2,
+    "third": 3,
+    "fourth": 4,
+    "1st": 1,
+    "2nd": 2,
+    "3rd": 3,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "a": 1,
+    "b": 2,
+    "c": 3,
+}
 _REFERENCE = re.compile(
     r"\b(?:"
     r"(?P<id>p\d{1,2})\b(?!\s?[<>=]|\.\d)"

@@ -15,7 +15,8 @@ from emollm.evidence.assertions import Assertion, Heard, Polarity, Topic, merged
 from emollm.evidence.binding import bind
 from emollm.evidence.lexicon import expanded, lexicon, marks, sentences
 from emollm.evidence.reading import read
-from emollm.evidence.reading_voice import heard, quotations
+from emollm.evidence.reading_quotes import quotations
+from emollm.evidence.reading_voice import heard
 from emollm.evidence.times import Moment, When, masked, moments
 from emollm.types import CueKind
 

@@ -3,8 +3,9 @@
 import pytest
 
 from emollm.evidence.assertions import Heard, Polarity, Topic
+from emollm.evidence.reading_quotes import quotations
 from emollm.evidence.reading_time import course
-from emollm.evidence.reading_voice import LOUDNESS, PITCH, RATE, heard, quotations
+from emollm.evidence.reading_voice import LOUDNESS, PITCH, RATE, heard
 
 
 def only(text: str) -> Heard:

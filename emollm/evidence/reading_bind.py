@@ -1,0 +1,287 @@
+"""To which statement of a sentence strengths, sides and probabilities belong."""
+
+import re
+
+from emollm.evidence.assertions import Assertion, Number, Polarity
+from emollm.evidence.lexicon import Mark, parse_number
+from emollm.facs import Strength
+from emollm.types import CueKind, Side
+
+_IS = re.compile(
+    r"[\s,):]*(?:(?:that|which|and|but|though)\s)?(?:(?:is|are|was|were|looks?|remains?|stays?|seems?|of|at|by|in|to|so|only|very|quite|rather"
+    r"|both|they|it|one|ones|a|an|the|it's|its|scarcely|that)[\s,]+){0,4}|\s?[:(=—–-]\s?",
+    re.IGNORECASE,
+)
+"""What stands between a movement and a strength that is said of it afterwards."""
+_IN_FRONT = {"well", "way", "light", "little", "great", "soft", "full", "right", "really"}
+"""Strengths only where what they are said of follows: "well apart", not "as well"."""
+_APART = re.compile(r"(?:[,—–(-]|^)\s?(?:(?:on|at)\s)?(?:the\s)?$", re.IGNORECASE)
+_ONE = re.compile(r"(?:\s(?:one|side|only|alone))*\s?(?:[,—–).;]|$)", re.IGNORECASE)
+"""What stands around a side that is said on its own behind a comma: "one eyebrow up, the left one"."""
+_ENDED = re.compile(r"\s*(?:[.,;!)]|$|than\b)")
+_NOT_THERE = re.compile(
+    r"(?:\b(?:but\s|and\s)?(?:not|never|nothing|none)\s(?:at\sall\s)?(?:on|in|at|to)?\s?(?:the\s)?(?P<a>left|right)(?:\s(?:one|side|half|eye|brow))?\s?(?=[.,;!)]|$)"
+    r"|\b(?:the|those\sof\sthe|that\sof\sthe|its|his|her|their)\s(?P<b>left|right)(?:\s(?:one|side|half|eye|brow|ones))?\s(?:is|are|does|do|was|were|did)(?:n't|\snot)\s?(?=[.,;!)]|$)"
+    r"|\bon\sthe\s(?P<c>left|right)(?:\sside)?[\s,]+(?:there(?:'s|\sis)\s)?(?:nothing|none)\b)",
+    re.IGNORECASE,
+)
+"""Where the side is named that does not move: "those of the right are not"."""
+_TO = re.compile(r"\b(?:to|towards?)\s(?:(?:the|his|her|their|own|person's|subject's)\s)*$", re.IGNORECASE)
+
+
+class Binder:
+    """What is known of a sentence while it is read, and what binds words to its statements."""
+
+    def __init__(self, text: str, marks: list[Mark]) -> None:
+        self.text = text
+        self.marks = marks
+        self.found: list[Assertion] = []
+        self.tokens: dict[int, tuple[int, int]] = {}
+        """First and last token of each assertion, by its identity."""
+        self.pending: list[Mark] = []
+        self.last: list[Mark] = []
+        self.group: list[Assertion] = []
+        self.attach: list[Assertion] = []
+        self.negation: Mark | None = None
+        self.generic = False
+        self.inside = False
+        self.code: tuple[Assertion, str, Mark] | None = None
+        self.moved: Mark | None = None
+        """What was last said of a part."""
+        self.used: set[Mark] = set()
+        self.dropped: set[int] = set()
+        self.strays: list[tuple[Assertion, str]] = []
+        """Codes in the open parenthesis that the words before it do not speak of."""
+
+    def bind(self) -> None:
+        """Gives strengths, sides and probabilities to the statements that were found."""
+        self._bind_strengths()
+        self._bind_sides()
+        self._bind_expressions()
+
+    def _text(self, mark: Mark) -> str:
+        return self.text[mark.start : mark.end].lower()
+
+    def _add(self, item: Assertion, tokens: tuple[int, int], flip: bool = False) -> None:
+        if flip:
+            item.polarity = Polarity.ABSENT
+        if self.negation is not None:
+            item.start = min(item.start, self.negation.start)
+            if flip:
+                item.polarity = Polarity.PRESENT
+            else:
+                item.polarity = Polarity.NOT_CLEAR if self.negation.id == "not_clear" else Polarity.ABSENT
+        self.found.append(item)
+        self.tokens[id(item)] = tokens
+        self.attach = [*self.attach, item] if not self.inside else self.attach
+        if self.generic:
+            self.dropped.add(id(item))
+
+    def _nearest(self, mark: Mark, after: int, over_comma: bool = False) -> Assertion | None:
+        """The assertion that an adverb or a side belongs to: around it, else right behind it, else up to ``after`` before."""
+        stops = [
+            other.token
+            for other in self.marks
+            if other.kind in ("hard", "open", "close")
+            or (
+                other.kind == "soft"
+                and not (self._text(other) == "with" and 0 < mark.token - other.last <= 3 and mark.kind == "sides")
+            )
+            or (other.kind == "comma" and not over_comma)
+        ]
+
+        def clear(first: int, last: int) -> bool:
+            return not any(first < stop < last for stop in stops)
+
+        best: tuple[int, Assertion] | None = None
+        for item in self.found:
+            first, last = self.tokens[id(item)]
+            if first <= mark.token <= last:
+                ended = [
+                    one
+                    for one in self.found
+                    if 0 < mark.token - self.tokens[id(one)][1] <= after and self.tokens[id(one)][0] == first
+                ]
+                if ended and not clear(mark.last, last) and clear(self.tokens[id(ended[-1])][1], mark.token):
+                    return ended[-1]  # "lips stretched to the right and parted"
+                return item
+            if mark.last < first and first - mark.last <= 3 and clear(mark.last, first):
+                rank = first - mark.last
+            elif last < mark.token and mark.token - last <= after and clear(last, mark.token):
+                rank = 10 + mark.token - last
+            else:
+                continue
+            if best is None or rank < best[0]:
+                best = (rank, item)
+        return best[1] if best else None
+
+    def _bind_strengths(self) -> None:
+        for mark in self.marks:
+            if mark.kind != "strengths" or mark in self.used:
+                continue
+            item = self._before(mark) or self._nearest(mark, after=2) or self._described(mark) or self._ahead(mark)
+            if item is None or item.strength is Strength.SLIGHT:
+                continue
+            if self._text(mark) in _IN_FRONT and self.tokens[id(item)][1] < mark.token:
+                continue
+            item.start, item.end = min(item.start, mark.start), max(item.end, mark.end)
+            if item.polarity is Polarity.ABSENT and mark.id == "strong":
+                item.polarity = Polarity.NOT_STRONG
+            elif item.polarity is Polarity.PRESENT:
+                item.strength = Strength(mark.id)
+
+    def _before(self, mark: Mark) -> Assertion | None:
+        """The movement right before an adverb, where another one is said of the same part behind it."""
+        ended = [item for item in self.found if self.tokens[id(item)][1] == mark.token - 1]
+        around = [item for item in self.found if self.tokens[id(item)][0] <= mark.token <= self.tokens[id(item)][1]]
+        following = next((other for other in self.marks if other.token > mark.last), None)
+        joined = following is not None and following.kind == "soft"
+        return ended[-1] if ended and around and joined else None
+
+    def _ahead(self, mark: Mark) -> Assertion | None:
+        """The noun behind several adjectives: "a slight, crooked smile"."""
+        behind = [item for item in self.found if 0 < self.tokens[id(item)][0] - mark.last <= 3]
+        between = self.text[mark.end : behind[0].start] if behind else ""
+        return behind[0] if behind and re.fullmatch(r",\s[\w-]+\s", between) else None
+
+    def _described(self, mark: Mark) -> Assertion | None:
+        """What a strength is said of behind a verb, a comma or in parentheses: "the smile, which is slight", "AU04: strong"."""
+        before = [item for item in self.found if item.end <= mark.start]
+        if not before:
+            return None
+        item = max(before, key=lambda one: one.end)
+        return item if _IS.fullmatch(self.text, item.end, mark.start) else None
+
+    def _bind_sides(self) -> None:
+        self._bind_unequal()
+        self._bind_still_sides()
+        for index, mark in enumerate(self.marks):
+            if mark.kind != "sides" or mark in self.used:
+                continue
+            before = self.marks[max(0, index - 2) : index]
+            if any(other.kind == "than" for other in before) or self._is_lesser(index):
+                continue
+            behind = any(other.kind == "compare" and mark.token - other.last <= 5 for other in before)
+            lesser = any(other.kind == "lesser" and mark.token - other.last <= 5 for other in before)
+            compared = behind or lesser or self._is_greater(index) or self._is_more(index)
+            apart = (
+                _APART.search(self.text[max(0, mark.start - 10) : mark.start]) is not None
+                and _ONE.match(self.text, mark.end) is not None
+            )
+            item = self._nearest(
+                mark, after=9 if compared else 6, over_comma=compared or apart or mark.id in ("even", "uneven", "both")
+            )
+            if self._aimed(item, mark):
+                continue
+            if item is None or item.kind is not CueKind.ACTION_UNIT:
+                continue
+            if mark.id in ("even", "uneven"):
+                item.even = mark.id == "even"
+            elif mark.id == "both":
+                item.both = True
+            else:
+                side = Side.LEFT if mark.id in ("left", "viewer_right") else Side.RIGHT
+                if lesser:
+                    side = Side.RIGHT if side is Side.LEFT else Side.LEFT
+                    if item.side not in (None, side):
+                        continue
+                item.side = side
+                item.compare = compared
+                around = (*before, *self.marks[index + 1 : index + 3])
+                item.only = any(other.kind == "only" and abs(mark.token - other.last) <= 4 for other in around)
+            item.start, item.end = min(item.start, mark.start), max(item.end, mark.end)
+
+    def _bind_still_sides(self) -> None:
+        """A side that does not move leaves the other: "the left brow is up, the right one is not"."""
+        if not self.marks:
+            return
+        for match in _NOT_THERE.finditer(self.text, self.marks[0].start):
+            end = re.compile(r"[.!?]\s|\n").search(self.text, self.marks[0].start)
+            if end is not None and match.start() >= end.start():
+                return
+            still = (match["a"] or match["b"] or match["c"]).lower()
+            before = [one for one in self.found if one.end <= match.start() and one.kind is CueKind.ACTION_UNIT]
+            if not before or before[-1].polarity is not Polarity.PRESENT:
+                continue
+            item, side = max(before, key=lambda one: one.end), Side.RIGHT if still == "left" else Side.LEFT
+            marks = [mark for mark in self.marks if mark.kind == "sides" and match.start() <= mark.start < match.end()]
+            inside = [one for one in self.found if match.start() <= one.start < match.end()]
+            if item.side in (None, side) and not inside:
+                item.side, item.only, item.end = side, True, max(item.end, match.end())
+                self.used.update(marks)
+
+    def _aimed(self, item: Assertion | None, mark: Mark) -> bool:
+        """Gives a turn the side that follows it, and those that are joined to it: "turned and tilted, both to the left"."""
+        sign = {"left": 1, "right": -1, "viewer_left": -1, "viewer_right": 1}.get(mark.id, 0)
+        if not sign or not _TO.search(self.text[max(0, mark.start - 30) : mark.start]):
+            return False
+        turns = [
+            one
+            for one in self.found
+            if one.kind in (CueKind.HEAD_POSE, CueKind.GAZE) and one.polarity is Polarity.PRESENT
+        ]
+        open_ = [
+            one for one in turns if len(one.directions) == 1 and one.directions[0][1] == 0 and one.end <= mark.start
+        ]
+        for one in open_:
+            if mark.token - self.tokens[id(one)][1] <= 8:
+                one.directions = ((one.directions[0][0], sign),)
+                one.end = max(one.end, mark.end)
+        return bool(open_)
+
+    def _bind_unequal(self) -> None:
+        """Different strengths of the sides: "strong on the left, slight on the right" says that the left is stronger."""
+        ranks = {"slight": 1, "moderate": 2, "strong": 3}
+        known = [mark for mark in self.marks if mark.kind in ("strengths", "sides")]
+        for four in (known[index : index + 4] for index in range(len(known) - 3)):
+            pairs = [four[:2], four[2:]] if four[0].kind == "strengths" else [four[1::-1], four[:1:-1]]
+            if any([one.kind for one in pair] != ["strengths", "sides"] for pair in pairs):
+                continue
+            (first, one), (second, two) = pairs
+            if {one.id, two.id} != {"left", "right"} or first.id == second.id or four[3].token - four[0].token > 12:
+                continue
+            item = self._nearest(four[0], after=6, over_comma=True)
+            if item is not None and item.kind is CueKind.ACTION_UNIT and item.side is None:
+                stronger = one if ranks[first.id] > ranks[second.id] else two
+                item.side, item.compare = Side(stronger.id), True
+                item.end = max(item.end, four[3].end)
+                item.strength = None
+                self.used.update(four)
+
+    def _is_greater(self, index: int) -> bool:
+        """Whether the other side follows behind a "than" or an "above": "the left brow is raised more than the right"."""
+        rest = self.marks[index + 1 : index + 7]
+        for number, other in enumerate(rest):
+            if other.kind in ("hard", "comma"):
+                return False
+            if other.kind in ("than",) or (other.kind == "compare" and self._text(other).endswith("above")):
+                return any(one.kind == "sides" and one.token - other.last <= 3 for one in rest[number + 1 : number + 2])
+        return False
+
+    def _is_more(self, index: int) -> bool:
+        """Whether a "more" ends the clause of a side: "the left side is smiling more"."""
+        rest = self.marks[index + 1 : index + 4]
+        more = next((other for other in rest if other.kind in ("compare", "hard", "comma", "soft", "sides")), None)
+        return more is not None and self._text(more) == "more" and _ENDED.match(self.text, more.end) is not None
+
+    def _is_lesser(self, index: int) -> bool:
+        """Whether this is the side that another one is above."""
+        before = self.marks[index - 1] if index else None
+        return before is not None and before.kind == "compare" and self._text(before).endswith("above")
+
+    def _bind_expressions(self) -> None:
+        emotions = [mark for mark in self.marks if mark.kind == "emotions"]
+        if not emotions or not any(mark.kind == "probability" for mark in self.marks):
+            return
+        for mark in self.marks:
+            if mark.kind != "number" or any(item.start <= mark.start < item.end for item in self.found):
+                continue
+            value, unit = parse_number(mark.id)
+            before = [emotion for emotion in emotions if emotion.start < mark.start]
+            owner = before[-1] if before else emotions[0]
+            if unit == "bare" and value > 1:
+                continue
+            span = (min(owner.start, mark.start), max(owner.end, mark.end))
+            item = Assertion(CueKind.EXPRESSION, *span, (owner.id,), numbers=[Number(owner.id, value)])
+            self.found.append(item)
+            self.tokens[id(item)] = (min(owner.token, mark.token), max(owner.last, mark.last))
