@@ -4,10 +4,17 @@ from collections.abc import Sequence
 
 from emollm.evidence.assertions import Heard, Polarity, Topic
 from emollm.evidence.judging import C, Finding, S, U, all_of, reason
+from emollm.evidence.judging_numbers import overlapping, quantities
 from emollm.evidence.judging_time import Window, ids, narrowed, off_bounds, placed, run_of, timing, widened
 from emollm.evidence.lookup import Evidence
 from emollm.evidence.times import Moment, When
 from emollm.types import Cue, CueKind
+
+PAUSE, SPEECH = "voice.pause", "voice.speech"
+SPEAKS, LISTENS = 0.5, 0.2
+"""Share of the speech from which a person speaks, and below which somebody else does."""
+HEARD = 0.5
+"""Speech probability of the series from which speech is heard."""
 
 
 def judge_pause(item: Heard, evidence: Evidence) -> Finding:
@@ -21,14 +28,14 @@ def judge_pause(item: Heard, evidence: Evidence) -> Finding:
             continue
         pauses = evidence.events(PAUSE)
         if window is not None:
-            here = _overlapping(pauses, widened(window) if positive else narrowed(window))
+            here = overlapping(pauses, widened(window) if positive else narrowed(window))
             if positive and moment is not None and moment.when is When.SPAN and here and not run_of(here, moment):
                 return off_bounds(PAUSE, here, window)
             pauses = here
         findings.append(_pause_found(pauses, positive, item, evidence))
     found = all_of(findings)
     if found.verdict is S and positive:
-        return all_of([found, *timing(PAUSE, item, evidence), *_numbers(item, evidence)])
+        return all_of([found, *timing(PAUSE, item, evidence), *quantities(item, evidence)])
     return found
 
 
@@ -75,9 +82,9 @@ def _spoken(item: Heard, evidence: Evidence, window: Window | None, moment: Mome
         frame = widened(window) if positive else narrowed(window)
         if positive and moment is not None and moment.when is When.SPAN and own:
             run = run_of(own, moment)
-            if not run and _overlapping(own, frame):
+            if not run and overlapping(own, frame):
                 return off_bounds(SPEECH, own, window)
-        all_own, own, theirs = own, _overlapping(own, frame), _overlapping(theirs, frame)
+        all_own, own, theirs = own, overlapping(own, frame), overlapping(theirs, frame)
     else:
         all_own = own
     if not own and not theirs:

@@ -6,10 +6,11 @@ What a voice is like is said against its own usual: a phrase differs only where 
 
 from collections.abc import Callable, Sequence
 
-from emollm.evidence.assertions import Assertion, Heard, Number, Polarity, Topic
+from emollm.evidence.assertions import Heard, Polarity, Topic
 from emollm.evidence.judging import C, Finding, S, U, all_of, any_of, reason, unit
 from emollm.evidence.judging_change import changed
-from emollm.evidence.judging_speech import judge_pause, judge_silence, judge_sound, judge_speech
+from emollm.evidence.judging_numbers import overlapping, quantities
+from emollm.evidence.judging_speech import SPEECH, judge_pause, judge_silence, judge_sound, judge_speech
 from emollm.evidence.judging_time import Window, ids, narrowed, off_bounds, placed, run_of, timing, when, widened
 from emollm.evidence.judging_words import judge_polarity, judge_quote, judge_understood, spoken_at
 from emollm.evidence.lookup import Evidence
@@ -17,29 +18,13 @@ from emollm.evidence.reading_voice import LOUDNESS, PITCH, RATE
 from emollm.evidence.times import Moment, When
 from emollm.types import Cue, CueKind, Scale
 
-PAUSE, SPEECH = "voice.pause", "voice.speech"
 _WHOLE = {PITCH: "voice.f0_median", LOUDNESS: "voice.energy", RATE: "voice.speech_rate"}
 """The summary that is there where the quantity was measured."""
 _SERIES = {PITCH: "voice.f0", LOUDNESS: "voice.energy"}
-_TOLERANCES = {
-    "hertz": 1.0,
-    "semitones": 0.1,
-    "decibels": 0.1,
-    "rate": 0.06,
-    "ratio": 0.06,
-    "seconds": 0.1,
-}
-"""By scale: how far a stated value may be off, or 2 % of it."""
-ABOUT = 0.1
-"""Share by which a value may be off that is said to be only roughly that."""
-SPEAKS, LISTENS = 0.5, 0.2
-"""Share of the speech from which a person speaks, and below which somebody else does."""
 FEW = 0.1
 """Share of pauses below which a voice is not halting, and has not many pauses."""
 TREMOR = 0.7
 """Departure from the usual, in standard deviations, from which a voice trembles."""
-HEARD = 0.5
-"""Speech probability of the series from which speech is heard."""
 
 
 def judge_voice(item: Heard, evidence: Evidence) -> Finding | None:
@@ -84,7 +69,7 @@ def _judge_level(item: Heard, evidence: Evidence) -> Finding:
         found = hit[0]
     if found.verdict is C or not item.numbers:
         return found
-    return all_of([found, *_numbers(item, evidence)])
+    return all_of([found, *quantities(item, evidence)])
 
 
 def _judge_side(name: str, sign: int, item: Heard, evidence: Evidence) -> Finding:
@@ -104,11 +89,11 @@ def _side_at(name: str, sign: int, item: Heard, evidence: Evidence, moment: Mome
         window, decided = placed(moment, evidence)
         if window is None:
             return decided or Finding(U)
-        here = _overlapping(events, widened(window))
+        here = overlapping(events, widened(window))
         if moment.when is When.SPAN and here and not run_of(here, moment):
             return off_bounds(name, here, window)
-        others = _overlapping(others, narrowed(window))
-        events = _overlapping(events, narrowed(window)) if others else here
+        others = overlapping(others, narrowed(window))
+        events = overlapping(events, narrowed(window)) if others else here
     if events:
         chosen = max(events, key=lambda cue: abs(_departure(cue)))
         return Finding(S, (chosen.id,), _event(chosen))
@@ -151,7 +136,7 @@ def _judge_usual(item: Heard, evidence: Evidence) -> Finding:
                 continue
             events = _signed(name, sign, evidence)
             if window is not None:
-                events = _overlapping(events, narrowed(window))
+                events = overlapping(events, narrowed(window))
             if events:
                 findings.append(Finding(C, (events[0].id,), _event(events[0])))
                 continue
@@ -184,15 +169,11 @@ def _event(cue: Cue) -> str:
     return reason("event", name=cue.name, value=cue.value, scale=unit(cue.scale), start=cue.start, end=cue.end)
 
 
-def _overlapping(cues: Sequence[Cue], window: Window) -> list[Cue]:
-    return [cue for cue in cues if cue.start <= window[1] and cue.end >= window[0]]
-
-
 def _is_voiced(evidence: Evidence, window: Window) -> bool:
     """Whether a voice was measured then."""
     if evidence.series("voice.f0") is not None:
         return bool(evidence.values("voice.f0", *widened(window)))
-    return bool(_overlapping(evidence.events(SPEECH), widened(window)))
+    return bool(overlapping(evidence.events(SPEECH), widened(window)))
 
 
 # ---- manner, numbers ------------------------------------------------------------------------------------------------
@@ -202,7 +183,7 @@ def _judge_manner(item: Heard, evidence: Evidence) -> Finding:
     cue = evidence.best(item.names[0])
     for moment in item.windows:
         window, _ = placed(moment, evidence)
-        here = _overlapping(evidence.events(item.names[0]), narrowed(window)) if window is not None else []
+        here = overlapping(evidence.events(item.names[0]), narrowed(window)) if window is not None else []
         cue = max(here, key=lambda one: one.end - one.start, default=None)
         if cue is None and not item.during:
             return Finding(U, (), reason("absolute"))
@@ -234,7 +215,7 @@ def _judge_other(item: Heard, evidence: Evidence) -> Finding:
     cue = evidence.best("voice.tremor") if item.manner == "tremor" else None
     for moment in item.windows if cue is not None else ():
         window, _ = placed(moment, evidence)
-        here = _overlapping(evidence.all("voice.tremor"), narrowed(window)) if window is not None else []
+        here = overlapping(evidence.all("voice.tremor"), narrowed(window)) if window is not None else []
         cue = here[0] if here else None
     if cue is None or cue.value is None:
         return Finding(U, (), reason("unread"))
@@ -243,36 +224,7 @@ def _judge_other(item: Heard, evidence: Evidence) -> Finding:
 
 
 def _judge_value(item: Heard, evidence: Evidence) -> Finding:
-    return all_of(_numbers(item, evidence))
-
-
-def _numbers(item: Heard, evidence: Evidence) -> list[Finding]:
-    return [_judge_quantity(number, item, evidence) for number in item.numbers]
-
-
-def _judge_quantity(number: Number, item: Assertion, evidence: Evidence) -> Finding:
-    """Whether a cue of one of these names, at the times that are said, has that value; a sign only where one is given."""
-    cues = [cue for name in number.name.split("|") for cue in evidence.all(name) if cue.value is not None]
-    for moment in item.windows:
-        window, _ = placed(moment, evidence)
-        if window is not None:
-            cues = _overlapping(cues, widened(window))
-    if not cues:
-        gap = evidence.gap("voice", "audio")
-        return Finding(U, (), gap.reason if gap is not None else reason("no_cue", name=number.name))
-
-    def distance(cue: Cue) -> float:
-        value = cue.value or 0.0
-        return abs(value - number.value) if number.value < 0 else abs(abs(value) - number.value)
-
-    cue = min(cues, key=distance)
-    within = max(_TOLERANCES.get(cue.scale.value, 0.015), 0.02 * abs(cue.value or 0.0))
-    if cue.name in ("polarity", "pause_share"):
-        within = 0.015
-    if number.about:
-        within = max(within, ABOUT * abs(cue.value or 0.0))
-    text = reason("quantity", name=cue.name, value=cue.value, scale=unit(cue.scale), said=number.value)
-    return Finding(S if distance(cue) <= within + 1e-9 else C, (cue.id,), text)
+    return all_of(quantities(item, evidence))
 
 
 def _judge_order(item: Heard, evidence: Evidence) -> Finding:
@@ -299,7 +251,7 @@ _TOPICS: dict[Topic, Callable[[Heard, Evidence], Finding | None]] = {
     Topic.OTHER: _judge_other,
     Topic.ORDER: _judge_order,
     Topic.QUOTE: judge_quote,
-    Topic.POLARITY: lambda item, evidence: judge_polarity(item, evidence, _numbers(item, evidence)),
+    Topic.POLARITY: lambda item, evidence: judge_polarity(item, evidence, quantities(item, evidence)),
     Topic.UNDERSTOOD: judge_understood,
 }
 """Judges by topic; one without is unverifiable."""

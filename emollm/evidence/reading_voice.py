@@ -1,8 +1,7 @@
-"""What a text asserts of a voice, of speech and of words: levels, manners, pauses, numbers with units, quotations.
+"""What a text asserts of a voice, of speech and of words: levels, manners, pauses, numbers with units.
 
-The words are data, the ``voice`` part of ``lexicon.yaml``. Quotations are found first, in the whole text, as what stands in
-them is read by nobody; then each sentence is scanned once for known phrases, and each predicate is bound to the subject
-before it ("the voice … higher") or right behind it ("a flat voice").
+The words are data, the ``voice`` part of ``lexicon.yaml``. Each sentence is scanned once for known phrases, and each predicate is
+bound to the subject before it ("the voice … higher") or right behind it ("a flat voice").
 """
 
 import re
