@@ -1,6 +1,6 @@
 """The training set of the embedded model: faces of FER+, voices of EmoDB, words of GoEmotions, and combinations of them.
 
-    python -m emollm.data_engines.embedded data_engines/recipes/embedded.yaml --data DATA --out OUT
+    python -m emollm.data_engines.embedded data_engines/recipes/sets/embedded.yaml --data DATA --out OUT
 
 Everything is measured once (``OUT/items``), then each part of the recipe is a build of its own (``OUT/<part>/samples-*.jsonl``) that resumes
 as any build does. At the end ``OUT/acceptance.json`` says, by split and class, how many items were there and how many gave Samples.
