@@ -136,7 +136,7 @@ def test_words_that_came_with_a_clip_are_not_recognised_anew(
     stills = (stage.frame(t, [(stage.woman, 240, 135)]) for t in stage.times(0.4))
     clip = Clip(id="said", video=make_video(tmp_path / "said.mp4", stills), transcript="I am glad")
     found = observe(clip)
-    assert [cue.text for cue in found.cues if cue.kind is CueKind.WORDS] == ["I am glad"]
+    assert [cue.text for cue in found.cues if cue.name == "transcript"] == ["I am glad"]
 
 
 def test_the_scene_is_missing_without_a_checkpoint(pexels: Observation) -> None:
