@@ -9,6 +9,7 @@ from random import Random
 
 from emollm.data_engines.writing.conversations import Extra
 from emollm.data_engines.writing.moment import Sentence
+from emollm.data_engines.writing.variation import PROMPT, Variation
 from emollm.emotions import LabelSet
 from emollm.evidence import Evidence, check_text
 from emollm.reasoner.channels import Channels
@@ -38,7 +39,7 @@ class ClipText:
         track: The person.
     """
 
-    prompts = ("reasoner/rationale", "reasoner/clip", "reasoner/units")
+    prompts = ("reasoner/rationale", "reasoner/clip", "reasoner/units", PROMPT)
     """Prompts it words with."""
 
     def __init__(
@@ -75,7 +76,12 @@ class ClipText:
         voice = VoiceText(self.channels, random)
         course = CourseText(self.channels, units, random, label)
         words = Wording("reasoner/rationale", random)
-        seen = [*self._sides_and_pose(units, course.when()), *self._network(words)] if self.channels.has_face else []
+        other = Variation(random, self._says_something)
+        seen = []
+        if self.channels.has_face:
+            seen = [other.pose(text) for text in self._sides_and_pose(units, course.when())] + self._network(
+                words, other
+            )
         if self.channels.has_face:
             seen += course.sentences()
         meant = [*self._rests_on_network(words, label), *voice.interpretation()]
@@ -93,6 +99,11 @@ class ClipText:
         claims = check_text(text, part, self._observation, self._track)
         return all(claim.verdict is Verdict.SUPPORTED for claim in claims)
 
+    def _says_something(self, text: str) -> bool:
+        """Whether a sentence is read as a statement, and everything in it is supported."""
+        claims = check_text(text, Part.OBSERVATIONS, self._observation, self._track)
+        return bool(claims) and all(claim.verdict is Verdict.SUPPORTED for claim in claims)
+
     def _sides_and_pose(self, units: UnitText, when: str) -> list[str]:
         """What the reasoner says of head and gaze, and of units that differ between left and right."""
         kinds = {cue.id: cue.kind for cue in self.channels.cues}
@@ -104,7 +115,7 @@ class ClipText:
                 out.append(text)
         return out
 
-    def _network(self, words: Wording) -> list[str]:
+    def _network(self, words: Wording, other: Variation) -> list[str]:
         """What an expression network gives the first two expressions."""
         cues = {cue.id: cue for cue in self.weighing.expressions.values()}
         ranked = sorted(cues.values(), key=lambda cue: (-(cue.value or 0.0), cue.id))
@@ -115,7 +126,9 @@ class ClipText:
         if len(named) > 1 and (named[1][1].value or 0.0) >= _LEAST:
             values |= {"second": named[1][0], "second_score": two(named[1][1].value)}
         said = words.say("expression", **values)
-        return [f"{self._lead} {lowered(said)}" if self._lead else said]
+        if self._lead:
+            return [f"{self._lead} {lowered(said)}"]
+        return [other.network(said, **{"second_score": "", **values})]
 
     def _rests_on_network(self, words: Wording, label: str | None) -> list[str]:
         weighing = self.weighing
