@@ -3,12 +3,15 @@
 A build reads items that hold their Observation without looking at the media again, so that one measurement serves many builds.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
+import emollm
 from emollm.data_engines.base import Item, Rejected
 from emollm.errors import DataError, MediaError
 from emollm.files import replacing
@@ -27,7 +30,9 @@ def measure(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
-    """Files ``<name>-00000.jsonl`` of measured items below ``out``; those that are there already are kept.
+    """Files ``<name>-00000-<key>.jsonl`` of measured items below ``out``; those that are there already are kept.
+
+    The key is that of the block's items, the settings and our version: what was measured otherwise is never taken over.
 
     Args:
         items: In a fixed order: what a file holds depends on it.
@@ -39,12 +44,12 @@ def measure(
 
     Raises:
         EmollmError: A model is missing, a file cannot be written. Items that cannot be read are left out and listed in
-            ``<name>-00000.rejects.jsonl``.
+            ``<name>-00000-<key>.rejects.jsonl``.
     """
     jobs: list[tuple[tuple[Item, ...], Path]] = []
     paths = []
     for number, block in enumerate(_blocks(items)):
-        path = out / f"{name}-{number:05d}.jsonl"
+        path = out / f"{name}-{number:05d}-{_key(block, settings)}.jsonl"
         paths.append(path)
         if not path.exists():
             jobs.append((block, path))
@@ -73,6 +78,13 @@ def read_items(paths: Sequence[Path]) -> Iterator[Item]:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 yield Item.from_json(line, f"{path}:{number}")
+
+
+def _key(items: Sequence[Item], settings: PerceptionSettings) -> str:
+    digest = hashlib.sha256(f"{emollm.__version__} {settings.model_dump_json()}".encode())
+    for item in items:
+        digest.update(item.to_json().encode())
+    return digest.hexdigest()[:12]
 
 
 def _blocks(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:

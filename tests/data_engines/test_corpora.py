@@ -81,6 +81,8 @@ def test_measured_blocks_are_kept_and_what_is_unreadable_is_listed(tmp_path: Pat
     measure([*items, broken], tmp_path / "out", "words", PerceptionSettings())
     assert paths[0].stat().st_mtime_ns == before
     assert [item.clip.id for item in read_items(paths)] == [item.clip.id for item in items]
+    fewer = measure(items[:1], tmp_path / "out", "words", PerceptionSettings())
+    assert [item.clip.id for item in read_items(fewer)] == [items[0].clip.id]
     assert "none.png" in paths[0].with_suffix(".rejects.jsonl").read_text()
 
 
