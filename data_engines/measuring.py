@@ -105,8 +105,6 @@ def _block(items: Sequence[Item], path: Path, settings: PerceptionSettings) -> N
             continue
         done.append(item.model_copy(update={"observation": seen}).to_json())
     if rejects:
-        import json
-
         with replacing(path.with_suffix(".rejects.jsonl"), "w") as file:
             file.writelines(
                 json.dumps({"id": one.id, "stage": one.stage, "reason": one.reason}) + "\n" for one in rejects

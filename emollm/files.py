@@ -1,13 +1,14 @@
 """Writing files so that nobody ever sees half of one."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
-from emollm.errors import EmollmError
+from emollm.errors import DataError, EmollmError
 
 
 @contextmanager
@@ -61,3 +62,55 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@contextmanager
+def opened_text(path: Path, binary: str = "; expected text", other: str = "") -> Iterator[TextIO]:
+    """A file of text or csv for reading; what goes wrong while it is read becomes a DataError.
+
+    Args:
+        path: UTF-8, with or without a byte order mark.
+        binary: What is said of a binary file.
+        other: What is said behind the fault of one that is not UTF-8.
+
+    Raises:
+        DataError: The file cannot be read, or is no such text.
+    """
+    import csv
+
+    try:
+        with path.open("rb") as raw:
+            if b"\0" in raw.read(4096):
+                raise DataError(f"{path}: a binary file{binary}")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error.reason}){other}") from error
+    except csv.Error as error:
+        raise DataError(f"{path}: not a csv table: {error}") from error
+
+
+def rejects_of_others(path: Path, out: str) -> list[str]:
+    """The lines of a list of rejects that another output than ``out`` put there; none where there is no list.
+
+    Raises:
+        DataError: The list cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise DataError(f"{path}: expected the rejects of an earlier run, cannot be read: {reason}") from error
+    return [line for line in lines if not _is_of(line, out)]
+
+
+def _is_of(line: str, out: str) -> bool:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(row, dict) and row.get("out") == out

@@ -16,7 +16,7 @@ from emollm.data_engines.formats.base import Fault, Format, Options, fault
 from emollm.data_engines.formats.bridge import item_of, samples_of
 from emollm.data_engines.formats.files import head_of
 from emollm.errors import ConfigError, DataError
-from emollm.files import replacing
+from emollm.files import rejects_of_others, replacing
 from emollm.samples import Sample
 
 REJECTS = "rejects.jsonl"
@@ -242,7 +242,7 @@ def _list(told: _Told, out: Path) -> Path | None:
     """Writes the rejects in the place of those of earlier runs on the same output; without any, no file is left."""
     path = out.with_name(REJECTS)
     told.file.seek(0)
-    others = [line for line in _lines(path) if not _is_of(line, out.name)]
+    others = rejects_of_others(path, out.name)
     first = told.file.readline()
     if not first and not others:
         path.unlink(missing_ok=True)
@@ -252,24 +252,6 @@ def _list(told: _Told, out: Path) -> Path | None:
         file.write(first)
         file.writelines(told.file)
     return path if first else None
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"{path}: expected the rejects of an earlier run, cannot be read: {reason}") from error
-
-
-def _is_of(line: str, out: str) -> bool:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return False
-    return isinstance(row, dict) and row.get("out") == out
 
 
 def told_losses(done: Converted) -> Iterator[str]:

@@ -24,11 +24,12 @@ from emollm import __version__
 from emollm.data_engines.base import Item
 from emollm.data_engines.formats.annotations import gold_of, own_of, tell_observation, with_own
 from emollm.data_engines.formats.base import OWN, RATIONALE, Fault, Format, Found, Head, Options, Sink, checked, text_of
-from emollm.data_engines.formats.files import each, elements, opened
+from emollm.data_engines.formats.files import each, elements
 from emollm.data_engines.formats.media import relative, resolved
 from emollm.data_engines.formats.sinks import Lost, json_sink
 from emollm.errors import DataError
 from emollm.evidence import check_text
+from emollm.files import opened_text
 from emollm.perception.tables.observation import FACS_CODES
 from emollm.rationale_text import split
 from emollm.types import Clip, Cue, CueKind, MediaInfo, Missing, Observation, Part, Scale, Source, Verdict
@@ -70,7 +71,7 @@ def read(paths: Sequence[Path], options: Options) -> Iterator[Found[Item] | Faul
 
 def _mixture(path: Path, options: Options) -> Iterator[Found[Item] | Fault]:
     seen: set[str] = set()
-    with opened(path) as file:
+    with opened_text(path) as file:
         lines = [line.strip() for line in file if line.strip()]
     for line in lines:
         cells = [cell.strip() for cell in line.split(",")]

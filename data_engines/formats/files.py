@@ -8,12 +8,12 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from emollm.data_engines.formats.base import Fault, Found, H, Head, fault
 from emollm.errors import DataError
+from emollm.files import opened_text
 
 LONGEST = 1 << 25
 """Characters of one record."""
@@ -60,7 +60,7 @@ def elements(path: Path, *, whole: bool = False, lenient: bool = False) -> Itera
     Raises:
         DataError: The file cannot be read, is empty, or is no text.
     """
-    with opened(path) as file:
+    with opened_text(path) as file:
         start = _start(file.read(_CHUNK), lenient)
         if not start:
             raise DataError(f"{path}: empty file; expected records")
@@ -219,23 +219,6 @@ def _member(where: str, text: str) -> Element | Fault:
 # ---- text and csv ---------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[TextIO]:
-    """The file as text; what goes wrong while it is read becomes a DataError."""
-    try:
-        with path.open("rb") as raw:
-            if b"\0" in raw.read(4096):
-                raise DataError(f"{path}: a binary file; expected text")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield file
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error.reason})") from error
-    except csv.Error as error:
-        raise DataError(f"{path}: not a csv table: {error}") from error
-
-
 def table(path: Path, *needed: str) -> Iterator[Element | Fault]:
     """The rows of a csv file with a header, as objects by column name (stripped).
 
@@ -246,7 +229,7 @@ def table(path: Path, *needed: str) -> Iterator[Element | Fault]:
     Raises:
         DataError: The file cannot be read, is empty, or lacks a column.
     """
-    with opened(path) as file:
+    with opened_text(path) as file:
         reader = csv.reader(file)
         columns = [cell.strip() for cell in next(reader, [])]
         if not any(columns):
@@ -278,7 +261,7 @@ def head_of(path: Path) -> Head:
                 return Head(path, line="PAR1")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    with opened(path) as file:
+    with opened_text(path) as file:
         start = file.read(_CHUNK)
     if not start.strip():
         raise DataError(f"{path}: empty file; expected records")

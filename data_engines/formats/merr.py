@@ -42,10 +42,11 @@ from emollm.data_engines.formats.base import (
     fault,
     text_of,
 )
-from emollm.data_engines.formats.files import Element, each, elements, opened, table
+from emollm.data_engines.formats.files import Element, each, elements, table
 from emollm.data_engines.formats.sinks import Lost, json_sink
 from emollm.errors import DataError
 from emollm.facs import UNITS
+from emollm.files import opened_text
 from emollm.perception.tables.observation import FACS_CODES
 from emollm.perception.tables.openface2 import SOURCE
 from emollm.types import Cue, CueKind, MediaInfo, Missing, Observation, Scale
@@ -178,7 +179,7 @@ def _load(path: Path, beside: _Beside) -> Iterator[Fault]:
                 beside.said[found.value["name"]] = (found.where, found.value["sentence"])
                 _refuse_many(beside.said, path)
         return
-    with opened(path) as file:
+    with opened_text(path) as file:
         for number, line in enumerate(file, start=1):
             where = f"{path}:{number}"
             parsed = _INDEX.fullmatch(line.strip())

@@ -22,7 +22,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel
 
@@ -34,7 +34,7 @@ from emollm.cli.journal import Form, Journal, Lines, Stamp, stamp_of
 from emollm.cli.meter import Meter, Watch
 from emollm.clip_files import clip_id, for_json
 from emollm.errors import DataError, EmollmError, MediaError
-from emollm.files import replacing
+from emollm.files import rejects_of_others, replacing
 from emollm.types import Record
 
 R = TypeVar("R", bound=Record)
@@ -285,7 +285,7 @@ class Batch(Generic[R]):
         """Puts this run's rejects in the place of those of earlier runs on the same ``out``; none left: no file."""
         path = out.with_name(REJECTS)
         with _folder_lock(out.parent):
-            lines = [line for line in _lines(path) if not _is_of(line, out.name)]
+            lines = rejects_of_others(path, out.name)
             lines += [json.dumps({"out": out.name, **reject._asdict()}) for reject in self.rejects]
             if lines:
                 with replacing(path, "w") as file:
@@ -303,21 +303,3 @@ def _folder_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise EmollmError(f"{path}: expected the rejects of an earlier run, cannot be read: {reason}") from error
-
-
-def _is_of(line: str, out: str) -> bool:
-    try:
-        row: Any = json.loads(line)
-    except ValueError:
-        return False
-    return isinstance(row, dict) and row.get("out") == out

@@ -4,17 +4,19 @@ import csv
 import difflib
 import math
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from emollm.errors import DataError
+from emollm.files import opened_text
 from emollm.perception.course import CourseSettings
 from emollm.types import Observation, Table
+
+_BINARY = ", not a csv table; give the csv that the tool wrote"
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def header(path: Path) -> tuple[str, ...]:
     Raises:
         DataError: The file cannot be read, is empty, or is not csv text.
     """
-    with _opened(path) as file:
+    with opened_text(path, _BINARY, "; is it a csv table?") as file:
         return _header(path, csv.reader(file))
 
 
@@ -131,7 +133,7 @@ def read_rows(path: Path, number: Callable[[str], bool], word: Callable[[str], b
     Raises:
         DataError: No file, no text, no rows, a row of another length than the header, a cell that is no finite number.
     """
-    with _opened(path) as file:
+    with opened_text(path, _BINARY, "; is it a csv table?") as file:
         reader = csv.reader(file)
         columns = _header(path, reader)
         numbers = [(index, name, array("d")) for index, name in enumerate(columns) if number(name)]
@@ -188,20 +190,3 @@ def _header(path: Path, reader: Any) -> tuple[str, ...]:
     if twice := sorted({name for name in columns if name and columns.count(name) > 1}):
         raise DataError(f"{path}:1: column {twice[0]!r} stands twice")
     return columns
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    """The file as text; what goes wrong while it is read becomes a DataError."""
-    try:
-        with path.open("rb") as raw:
-            if b"\0" in raw.read(4096):
-                raise DataError(f"{path}: a binary file, not a csv table; give the csv that the tool wrote")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield file
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error.reason}); is it a csv table?") from error
-    except csv.Error as error:
-        raise DataError(f"{path}: not a csv table: {error}") from error
