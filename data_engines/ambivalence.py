@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from random import Random
 from typing import Literal, NamedTuple
 
-from emollm.config import Settings
 from emollm.data_engines.base import Item, Rejected
 from emollm.data_engines.clues import PROMPT as CLUES
 from emollm.data_engines.clues import Clues
@@ -15,12 +14,11 @@ from emollm.data_engines.composing import compose, question
 from emollm.data_engines.discord import Comparer, Comparison, Pair, Reading
 from emollm.data_engines.phrases import Phrases, opened
 from emollm.data_engines.recipe import BuildSettings
-from emollm.data_engines.rulings import Outcome, Ruling, count, main_person, rule
+from emollm.data_engines.rulings import Outcome, Ruling, UnsupportedOption, count, main_person, refused, rule
 from emollm.emotions import label_set
 from emollm.prompts import prompt
 from emollm.reasoner.channels import Level
 from emollm.reasoner.conflict import tone
-from emollm.reasoner.unit_text import UnitText
 from emollm.reasoner.wording import listed, seconds, two
 from emollm.samples import Mark, Sample, Task
 from emollm.types import Observation
@@ -33,7 +31,7 @@ _MOST = 3
 """Discords, or agreements, that are told at most."""
 
 
-class Options(Settings):
+class Options(UnsupportedOption):
     """The engine's own settings."""
 
     own_words: bool = False
@@ -41,8 +39,6 @@ class Options(Settings):
     measured."""
     incomparable: Literal["write", "reject"] = "write"
     """What becomes of a clip in which no two channels can be compared: a Sample that says so, or none."""
-    unsupported: Literal["write", "reject"] = "write"
-    """What becomes of a clip in which people see ambivalence and the measured channels show none."""
 
 
 class _Case(NamedTuple):
@@ -55,11 +51,6 @@ class _Case(NamedTuple):
     ruling: Ruling
     label: str | None
     words: Phrases
-
-    @property
-    def track(self) -> str | None:
-        person = self.clues.channels.person
-        return person.id if person is not None else None
 
 
 class Engine:
@@ -79,14 +70,11 @@ class Engine:
         clues = Clues(observation, person, self.settings.reasoner, random, self.options.own_words)
         found = Comparer(clues, self.labels).compare()
         label = None if found.score is None else "present" if found.discords else "absent"
-        outcome, gold = ruling = _ruled(label, item)
+        ruling = _ruled(label, item)
         words = Phrases(_PROMPT, random)
-        case = _Case(item, observation, clues, found, ruling, gold or label, words)
-        if outcome is Outcome.DIFFERS:
-            yield Rejected(item.clip.id, "write", f"gold: the channels differ, the label is {gold}")
-            return
-        if outcome is Outcome.UNSUPPORTED and self.options.unsupported == "reject":
-            yield Rejected(item.clip.id, "write", f"gold: the channels do not show {gold}")
+        case = _Case(item, observation, clues, found, ruling, ruling.gold or label, words)
+        if (reject := refused(item, ruling, label, self.options, "channels")) is not None:
+            yield reject
             return
         if found.score is None and self.options.incomparable == "reject":
             yield Rejected(item.clip.id, "write", "nothing to compare: no two channels are clear")
@@ -102,10 +90,9 @@ class Engine:
         else:
             turns = [(question(Task.CONFLICT, random), " ".join(_reply(case)))]
             turns += list(_further(case, random)) if task is Task.FOLLOW_UP else []
-        shown = case.ruling.outcome is Outcome.UNSUPPORTED
-        marks = [*([Mark.UNSUPPORTED] if shown else []), *([Mark.ABSTAINED] if case.label is None else [])]
+        marks = [*([Mark.UNSUPPORTED] if case.ruling.shown else []), *([Mark.ABSTAINED] if case.label is None else [])]
         sample = compose(
-            case.item, case.observation, case.track, task, turns, label=case.label, label_set=_BAH, marks=marks,
+            case.item, case.observation, case.clues.track, task, turns, label=case.label, label_set=_BAH, marks=marks,
             prompts=(prompt(_PROMPT).ref, prompt(CLUES).ref, prompt("reasoner/units").ref),
             engine=f"{self.name}@{self.version}", index=index,
         )  # fmt: skip
@@ -132,7 +119,7 @@ def _reply(case: _Case) -> Iterator[str]:
     for pair in told[:_MOST]:
         yield from (opened(one) for one in _told(case, pair))
     yield from _hesitancy(case)
-    if case.ruling.outcome is Outcome.UNSUPPORTED:
+    if case.ruling.shown:
         yield opened(says.say("unsupported", gold=case.ruling.gold))
     yield opened(says.say("caveat" if found.discords else "caveat_agree" if found.pairs else "caveat_open"))
 
@@ -161,15 +148,15 @@ def _readings(case: _Case) -> Iterator[str]:
     yield from clues.face(most=4, first=found.face.present if found.face is not None else ())
     if found.face is not None:
         side = {"positive": "pleasant", "negative": "unpleasant"}.get(found.face.side or "", "")
-        yield opened(says.say("face", label=found.face.label, side=side, units=""))
+        yield opened(says.say("face", label=found.face.label, side=side))
     elif clues.has_face:
         yield opened(says.say("face_open"))
     yield from clues.voice(1)
     sound = found.voice
     if sound is not None and sound.level is not Level.ORDINARY:
-        yield opened(
-            says.say("voice_level", level=sound.level.value, signs=listed(sound.signs), count=len(sound.signs))
-        )
+        values = {"level": sound.level.value, "signs": listed(sound.signs), "count": len(sound.signs)}
+        text = clues.told(lambda: says.say("voice_level", **values))
+        yield from () if text is None else (text,)
     elif sound is not None:
         yield opened(says.say("voice_plain"))
     yield from clues.subtitle()
@@ -181,7 +168,7 @@ def _readings(case: _Case) -> Iterator[str]:
 def _told(case: _Case, pair: Pair) -> Iterator[str]:
     """One discord or agreement, with its cues and times."""
     says, face, way = case.words, pair.face, "agree" if pair.agree else "differ"
-    span = {} if pair.start is None or pair.end is None else {"start": seconds(pair.start), "end": seconds(pair.end)}
+    timed = pair.start is not None and pair.end is not None
     if pair.kind == "within words":
         yield from _mixed_words(case, pair)
     elif face is None:
@@ -191,21 +178,35 @@ def _told(case: _Case, pair: Pair) -> Iterator[str]:
         yield says.say("face_mixed", label=face.label, other=pair.other.label, **times)
     elif pair.kind == "voice" and case.found.voice is not None:
         signs = listed(case.found.voice.signs)
-        yield says.say(f"voice_{way}", label=face.label, units=_units(case, face), signs=signs)
-        if span and not pair.agree:
-            yield says.say("when_voice", **span)
+        yield _asserted(case, f"voice_{way}", face, signs=signs)
+        if timed and not pair.agree:
+            yield says.say("when_voice", start=seconds(pair.start or 0.0), end=seconds(pair.end or 0.0))
     elif pair.polarity is not None:
-        values = {"label": face.label, "units": _units(case, face)}
-        values |= {"tone": tone(pair.polarity), "value": two(pair.polarity.value)}
-        yield says.say(f"words_{way}" if span else f"words_{way}_plain", **values, **span)
+        values = {"tone": tone(pair.polarity), "value": two(pair.polarity.value)}
+        yield _asserted(case, f"words_{way}" if timed else f"words_{way}_plain", face, pair, **values)
+
+
+def _asserted(case: _Case, block: str, face: Reading, pair: Pair | None = None, **values: str) -> str:
+    """A sentence on two channels that the checker reads as true; without its units where it reads none so."""
+
+    def worded(told: bool = True) -> str:
+        span = {"window": case.clues.span(pair.start or 0.0, pair.end or 0.0, "window")} if pair is not None else {}
+        units = _units(case, face) if told else ""
+        return case.words.say(block, label=face.label, units=units, **span, **values)
+
+    return case.clues.told(worded) or worded(told=False)
 
 
 def _mixed_words(case: _Case, pair: Pair) -> Iterator[str]:
     if pair.polarity is None or pair.second is None:
         return
     first, then = sorted((pair.polarity, pair.second), key=lambda cue: (cue.start, cue.id))
-    values = {"start": seconds(first.start), "end": seconds(first.end), "first": seconds(then.start)}
-    yield case.words.say("words_mixed", tone=tone(first), side=tone(then), last=seconds(then.end), **values)
+
+    def worded() -> str:
+        spans = {"span": case.clues.span(first.start, first.end), "window": case.clues.span(then.start, then.end)}
+        return case.words.say("words_mixed", tone=tone(first), side=tone(then), **spans)
+
+    yield case.clues.told(worded) or worded()
 
 
 def _units(case: _Case, face: Reading) -> str:
@@ -213,8 +214,7 @@ def _units(case: _Case, face: Reading) -> str:
     peak = case.clues.channels.peak
     if face.time is not None and (peak is None or peak.time != face.time):
         return ""
-    units = UnitText(face.evidence, case.clues.settings, case.words.random)
-    values = units.values(face.present[:2])
+    values = case.clues.units.values(face.present[:2])
     return listed(values) if values else ""
 
 
@@ -223,7 +223,8 @@ def _hesitancy(case: _Case) -> Iterator[str]:
     told = case.clues.channels.pauses
     if case.clues.is_own and len(told) > 1:
         cue = told[1]
-        yield opened(case.words.say("pause", start=seconds(cue.start), end=seconds(cue.end)))
+        text = case.clues.told(lambda: case.words.say("pause", span=case.clues.span(cue.start, cue.end)))
+        yield from () if text is None else (text,)
 
 
 def _further(case: _Case, random: Random) -> Iterator[tuple[str, str]]:

@@ -6,19 +6,19 @@ diagnosis and no name for an emotion.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from emollm.config import Settings
 from emollm.data_engines.base import Item, Rejected
 from emollm.data_engines.clues import PROMPT as CLUES
 from emollm.data_engines.clues import Clues
 from emollm.data_engines.composing import compose, question
 from emollm.data_engines.phrases import Phrases, opened
 from emollm.data_engines.recipe import BuildSettings
-from emollm.data_engines.rulings import Outcome, Ruling, count, main_person, rule
+from emollm.data_engines.rulings import Ruling, RulingOptions, count, main_person, refused, rule
 from emollm.emotions import label_set
 from emollm.facs import strength
 from emollm.prompts import prompt
@@ -35,17 +35,15 @@ _ORIENTATIONS = ("learning", "subject", "doubtful")
 _CONDITIONS = ("room", "online", "recorded", "single")
 _PREFERENCES = ("overview", "cues", "moments", "limits", "next")
 _LEAST = 0.01
+_JOINED = 0.6
+"""How often median and range of the pitch are told in one sentence."""
 
 
-class Options(Settings):
+class Options(RulingOptions):
     """The engine's own settings."""
 
     readers: tuple[Reader, ...] = Field(default=("general", "teacher", "researcher"), min_length=1)
     """Who is written for; one of them a Sample."""
-    unsupported: Literal["write", "reject"] = "write"
-    """What becomes of a clip whose label the cues do not show, nor another one: a Sample that says so, or none."""
-    differing: Literal["write", "reject"] = "reject"
-    """The same where the cues speak for another label."""
 
 
 class _Teacher(NamedTuple):
@@ -66,16 +64,6 @@ class _Case(NamedTuple):
     match: Match | None
     ruling: Ruling
     words: Phrases
-
-    @property
-    def track(self) -> str | None:
-        person = self.clues.channels.person
-        return person.id if person is not None else None
-
-    @property
-    def unsupported(self) -> bool:
-        """Whether people name a label that the cues do not show."""
-        return self.ruling.outcome in (Outcome.UNSUPPORTED, Outcome.DIFFERS)
 
 
 class Engine:
@@ -101,13 +89,8 @@ class Engine:
         case = _Case(
             item, observation, clues, answer, matches.get(answer.label or ""), ruling, Phrases(_PROMPT, random)
         )  # fmt: skip
-        if ruling.outcome is Outcome.DIFFERS and self.options.differing == "reject":
-            yield Rejected(
-                item.clip.id, "write", f"gold: the cues speak for {answer.label}, the label is {ruling.gold}"
-            )
-            return
-        if ruling.outcome is Outcome.UNSUPPORTED and self.options.unsupported == "reject":
-            yield Rejected(item.clip.id, "write", f"gold: the cues do not show {ruling.gold}")
+        if (reject := refused(item, ruling, answer.label, self.options)) is not None:
+            yield reject
             return
         for task in (Task.AUDIENCE, Task.FOLLOW_UP):
             for index in range(count(getattr(self.settings.tasks, task.value), random)):
@@ -127,12 +110,12 @@ class Engine:
         if task is Task.FOLLOW_UP:
             kind = "pupil" if reader == "teacher" else "more"
             turns.append((says.say(f"ask_{kind}"), opened(says.say("no_pupil" if kind == "pupil" else "more"))))
-        gold = case.ruling.gold if case.unsupported else None
+        gold = case.ruling.gold if case.ruling.shown else None
         label = None if reader == "teacher" else gold or case.answer.label
         marks = [Mark.UNSUPPORTED] if gold and label else []
         silent = label is None and reader != "teacher"
         sample = compose(
-            case.item, case.observation, case.track, task, turns, label=label, label_set=self.labels.id,
+            case.item, case.observation, case.clues.track, task, turns, label=label, label_set=self.labels.id,
             marks=[*marks, *([Mark.ABSTAINED] if silent else [])],
             prompts=(prompt(_PROMPT).ref, prompt(CLUES).ref, prompt("reasoner/units").ref),
             engine=f"{self.name}@{self.version}", index=index,
@@ -146,13 +129,15 @@ class Engine:
 def _for_public(case: _Case) -> Iterator[str]:
     """No numbers, no codes, no terms of the trade."""
     clues, says = case.clues, case.words
-    yield opened(_plain_face(case))
-    for name, word in clues.manners.items():
-        yield opened(says.say("plain_speech" if name == "speech_rate" else "plain_voice", how=word))
-    yield from _plain_words(case)
+    heard = [("plain_speech" if name == "speech_rate" else "plain_voice", word) for name, word in clues.manners.items()]
+    parts = [[opened(_plain_face(case))], [opened(says.say(block, how=word)) for block, word in heard]]
+    parts.append([*_plain_words(case)])
+    says.random.shuffle(parts)
+    for part in parts:
+        yield from part
     if clues.has_face:
         yield opened(_plain_label(case))
-    if case.unsupported:
+    if case.ruling.shown:
         yield opened(says.say("plain_unsupported", gold=case.ruling.gold))
     yield opened(says.say("plain_caveat"))
 
@@ -170,7 +155,7 @@ def _plain_movements(case: _Case) -> list[str]:
     """Up to three movements in plain words; those that have none are left out."""
     first = case.match.present if case.match is not None else ()
     moving = sorted(case.clues.moving, key=lambda cue: cue.name not in first)
-    told = (text for cue in moving if (text := case.clues.plain(cue)) is not None)
+    told = (text for cue in moving if (text := case.clues.movements.plain(cue)) is not None)
     return [text for _, text in zip(range(3), told, strict=False)]
 
 
@@ -202,15 +187,17 @@ def _for_researcher(case: _Case) -> Iterator[str]:
     clues, says, answer = case.clues, case.words, case.answer
     yield from clues.face(most=8, first=case.match.present if case.match is not None else ())
     yield from clues.network()
-    yield from clues.voice(4)
-    for name, digits in (("f0_median", 0), ("f0_range", 1), ("speech_rate", 1)):
-        if (cue := clues.channels.whole(name)) is not None:
-            yield opened(says.say(name, value=f"{cue.value:.{digits}f}"))
+    yield from clues.voice(case.words.random.randint(1, 4))
+    yield from _figures(case)
     yield from clues.subtitle()
-    if case.match is not None and (units := clues.units.values(case.match.present)):
-        cite = case.match.prior.cite
-        values = {"units": listed(units), "count": len(units), "label": case.match.emotion, "words": cite}
-        yield opened(says.say("core", **values))
+    if (match := case.match) is not None and clues.units.values(match.present):
+
+        def worded() -> str:
+            units = listed(clues.movements.values(match.present))
+            return says.say("core", units=units, label=match.emotion, words=match.prior.cite)
+
+        text = clues.told(worded)
+        yield from () if text is None else (text,)
     ranked = [one for one in answer.labels[:2] if one.score >= _LEAST]
     if ranked:
         second = {"second": ranked[1].label, "second_score": two(ranked[1].score)} if len(ranked) > 1 else {}
@@ -218,7 +205,7 @@ def _for_researcher(case: _Case) -> Iterator[str]:
         yield opened(says.say("ranked", **values, **(second or {"second": "", "second_score": ""})))
     if answer.label is None and clues.has_face:
         yield opened(says.say("undecided"))
-    if case.unsupported:
+    if case.ruling.shown:
         yield opened(says.say("research_unsupported", gold=case.ruling.gold))
     backends = sorted({f"{cue.source.backend} {cue.source.version}" for cue in clues.channels.cues})
     if backends:
@@ -226,6 +213,20 @@ def _for_researcher(case: _Case) -> Iterator[str]:
     if gaps := [gap.replace("_", " ") for gap in clues.missing]:
         yield opened(says.say("gaps", streams=listed(gaps)))
     yield opened(says.say("research_caveat"))
+
+
+def _figures(case: _Case) -> Iterator[str]:
+    """The pitch and the rate of the voice in numbers."""
+    clues, says = case.clues, case.words
+    known = {name: cue for name in ("f0_median", "f0_range", "speech_rate") if (cue := clues.channels.whole(name))}
+    texts = {name: f"{cue.value:.{0 if name == 'f0_median' else 1}f}" for name, cue in known.items()}
+    if {"f0_median", "f0_range"} <= {*known} and case.words.random.random() < _JOINED:
+        values = {"value": texts.pop("f0_median"), "other": texts.pop("f0_range")}
+        text = clues.told(lambda: says.say("f0_both", **values), ("f0_median", "f0_range"))
+        yield from () if text is None else (text,)
+    for name, value in texts.items():
+        text = clues.told(partial(says.say, name, value=value), (name,))
+        yield from () if text is None else (text,)
 
 
 # ---- teachers -------------------------------------------------------------------------------------------------------

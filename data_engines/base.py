@@ -93,6 +93,8 @@ class SetFilter(Protocol):
     """Looks at all Samples of a build, streamed twice at most, with flat memory."""
 
     name: str
+    looks: bool
+    """Whether ``check`` needs a first pass; a filter that needs none goes along with the pass of the one before it."""
 
     def look(self, sample: Sample) -> None:
         """First pass: every Sample, in order."""

@@ -4,16 +4,14 @@ What the engines ``merr``, ``textualize``, ``ambivalence`` and ``audience`` shar
 ``prompts/reasoner/units``; each sentence asserts something measured and can be checked by :mod:`emollm.evidence`.
 """
 
-import re
-from collections.abc import Collection, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from random import Random
 
+from emollm.data_engines.movements import Movements
 from emollm.data_engines.phrases import Phrases, opened
-from emollm.data_engines.writing.grammar import has, wordings
-from emollm.data_engines.writing.segments import VALUE, Segments, kind_of, name_of
-from emollm.evidence import LIKELY, Evidence, check_text
-from emollm.facs import ABSENT, UNITS, asymmetric
+from emollm.evidence import LIKELY, Evidence
+from emollm.facs import ABSENT, UNITS
 from emollm.generate import neutral
 from emollm.perception.voice.wording import describe
 from emollm.reasoner import ReasonerSettings
@@ -22,8 +20,8 @@ from emollm.reasoner.conflict import tone
 from emollm.reasoner.quotation import excerpt
 from emollm.reasoner.unit_text import UnitText
 from emollm.reasoner.weighing import expressive
-from emollm.reasoner.wording import listed, lowered, seconds, two
-from emollm.types import Cue, CueKind, Extent, Observation, Part, Scale, Track, Verdict
+from emollm.reasoner.wording import listed, seconds, two
+from emollm.types import Cue, CueKind, Extent, Observation, Scale, Track
 
 PROMPT = "engines/clues"
 
@@ -31,12 +29,10 @@ _MORE = {"pitch": ("higher", "lower"), "loudness": ("louder", "softer"), "rate":
 _MANNER = {"f0_sd": "voice_is", "pause_share": "voice_is", "speech_rate": "speech_is"}
 _TELLING = ("AU04", "AU12", "AU01", "AU15", "AU06", "AU02", "AU07", "AU10", "AU24", "AU20", "AU17", "AU14")
 """Units whose absence tells most of a still face."""
-_TOGETHER = 3
-"""Movements that one sentence tells at most."""
 _LEAST = 0.1
 """Probability below which a network's second expression is not named."""
-_TRIES = 8
-"""Wordings of a movement that are tried before the plain one is taken."""
+_JOINED = 0.6
+"""How often the manner of a voice and its rate are told in one sentence."""
 _SPELT_OUT = 0.5
 """How often units with a probability are told in clauses of their own rather than as a list."""
 _FACE = frozenset({CueKind.ACTION_UNIT, CueKind.EXPRESSION})
@@ -67,9 +63,16 @@ class Clues:
         self.evidence = Evidence(self.channels.moment)
         self.units = UnitText(self.evidence, settings, random)
         self.words = Phrases(PROMPT, random)
+        self.movements = Movements(self.channels, self.units, self.evidence, self.words, random)
+        self.told = self.movements.told
         self.is_own = self.channels.is_own_voice or own_words
 
     # what there is
+
+    @property
+    def track(self) -> str | None:
+        """Id of the person; None for cues without a place."""
+        return self.channels.person.id if self.channels.person is not None else None
 
     @property
     def has_face(self) -> bool:
@@ -127,52 +130,14 @@ class Clues:
     @property
     def missing(self) -> list[str]:
         """The streams that could not be measured; single units, and the rate of blinks, are left out."""
-        track = self.channels.person.id if self.channels.person is not None else None
-        gaps = self.channels.observation.missing_for(track)
+        gaps = self.channels.observation.missing_for(self.track)
         return [*dict.fromkeys(gap.stream for gap in gaps if not gap.stream.startswith(("AU", "blink")))]
 
     # sentences
 
-    def when(self) -> str:
-        """How a sentence about the moment begins; nothing in a photo."""
-        peak = self.channels.peak
-        if peak is None:
-            return ""
-        block = "apex" if peak.reason is None else "clearest" if "clearest" in peak.reason else "moment"
-        return self.words.say(block, time=seconds(peak.time))
-
-    def movement(self, cue: Cue, code: bool = True) -> str:
-        """What one unit looks like, as a clause in lower case, with its side and, if asked for, its code and value."""
-        if not asymmetric(cue.left, cue.right):
-            for _ in range(_TRIES):
-                text = self._drawn(cue, "marked" if code else "clause")
-                if text is not None and self._is_true(text):
-                    return text
-        if cue.scale is Scale.PROBABILITY:
-            return f"the {UNITS[cue.name].name} is likely present{f' ({self.units.mark(cue)})' if code else ''}"
-        clause = lowered(self.units.clause((cue,))) + self.units.side(cue)
-        return f"{clause} ({self.units.mark(cue)})" if code else clause
-
-    def plain(self, cue: Cue) -> str | None:
-        """A movement in plain words, without codes, values and terms of the trade; None where there are none for it."""
-        drawn = (self._drawn(cue, "clause") for _ in range(2 * _TRIES))
-        return next((text for text in drawn if text is not None and self._is_true(text)), None)
-
-    def _drawn(self, cue: Cue, form: str) -> str | None:
-        value = cue.value or 0.0
-        kind = kind_of(value, cue.scale is Scale.PROBABILITY)
-        text = _segments().draw(cue.name, kind, form, self.random).text.replace(VALUE, two(value))
-        terms = (UNITS[cue.name].name, name_of(cue.name), "AU", "detect")
-        jargon = form == "clause" and any(term in text for term in terms)
-        return None if jargon or _awkward().search(text) else text
-
-    def _is_true(self, text: str) -> bool:
-        """Whether the checker reads a clause as it is meant, at the time of the moment and in itself."""
-        observation, person = self.channels.observation, self.channels.person
-        peak = self.channels.peak
-        whole = f"{opened(text)}." if peak is None else f"{opened(text)}. At {seconds(peak.time)} s, {text}."
-        found = check_text(whole, Part.OBSERVATIONS, observation, person.id if person is not None else None)
-        return bool(found) and all(one.verdict is Verdict.SUPPORTED for one in found)
+    def span(self, start: float, end: float, block: str = "span") -> str:
+        """From when to when: ``span`` where something begins and ends then, ``window`` where it lies within."""
+        return self.words.say(block, start=seconds(start), end=seconds(end))
 
     def face(self, most: int = 6, first: Collection[str] = ()) -> list[str]:
         """The moment: the movements, or that the face is still, or that there is none. Three different things.
@@ -188,47 +153,43 @@ class Clues:
             return self._still()
         likely = [cue for cue in told if cue.scale is Scale.PROBABILITY]
         if self.random.random() < _SPELT_OUT:
-            return [opened(one) for one in self._moves(told)]
+            return [*self.movements.sentences(told)]
         strong = [cue for cue in told if cue.scale is Scale.INTENSITY]
-        return [opened(one) for one in (*self._moves(strong), *self._likely(likely, first=not strong))]
-
-    def _moves(self, cues: Sequence[Cue]) -> Iterator[str]:
-        at = 0
-        while at < len(cues):
-            size = self.random.randint(1, _TOGETHER)
-            clauses = listed([self.movement(cue) for cue in cues[at : at + size]])
-            yield (
-                self.words.say("face_more", clauses=clauses)
-                if at
-                else self.words.say("face", when=self.when(), clauses=clauses)
-            )
-            at += size
-
-    def _likely(self, cues: Sequence[Cue], first: bool) -> Iterator[str]:
-        if cues:
-            names = [f"{UNITS[cue.name].name} ({self.units.mark(cue)})" for cue in cues]
-            when = self.when() if first else ""
-            yield self.words.say("likely", when=when, units=f"the {listed(names)}", count=len(cues))
+        return [*self.movements.sentences(strong), *([self.movements.likely(likely, not strong)] if likely else [])]
 
     def _still(self) -> list[str]:
         if not (absent := self.absent):
             return [opened(self.words.say("nothing"))]
         count = self.random.randint(min(2, len(absent)), min(4, len(absent)))
         names = [f"{UNITS[cue.name].name} ({self.units.mark(cue)})" for cue in absent[:count]]
-        return [opened(self.words.say("still", when=self.when(), units=listed(names), count=count))]
+
+        def worded() -> str:
+            return self.words.say(
+                "still", when=self.movements.when(), then=self.movements.then(), units=listed(names), count=count
+            )
+
+        return [self.told(worded) or opened(self.words.say("nothing"))]
 
     def network(self) -> list[str]:
         """What an expression network gives its first two expressions; nothing without one."""
         found = self.expressions
         if not found:
             return []
-        peak = self.channels.peak
-        when = f"At {seconds(peak.time)} s" if peak is not None else ""
-        first = self.words.say("network", when=when, emotion=found[0][0], value=two(found[0][1].value))
-        if len(found) < 2 or (found[1][1].value or 0.0) < _LEAST:
-            return [opened(first)]
-        second = self.words.say("network_second", second=found[1][0], second_score=two(found[1][1].value))
-        return [opened(first), opened(second)]
+        (first, cue), names = found[0], [found[0][1].name]
+        values = {"emotion": self._noun(first), "value": two(cue.value), "second": "", "second_score": ""}
+        if len(found) > 1 and (found[1][1].value or 0.0) >= _LEAST:
+            values |= {"second": self._noun(found[1][0]), "second_score": two(found[1][1].value)}
+            names.append(found[1][1].name)
+
+        def worded() -> str:
+            return self.words.say("network", when=self.movements.when(), then=self.movements.then(), **values)
+
+        text = self.told(worded, names)
+        return [text] if text is not None else []
+
+    def _noun(self, emotion: str) -> str:
+        """An expression as a noun."""
+        return self.words.told("neutrality") if emotion == "neutral" else emotion
 
     def voice(self, events: int = 2) -> list[str]:
         """What the voice sounds like, in words: its manner, where it departs from its usual, its longest pause.
@@ -236,57 +197,89 @@ class Clues:
         Args:
             events: At most so many departures.
         """
-        return [opened(one) for one in self._voice(events)]
+        return [text for one in self._voice(events) if (text := self.told(one)) is not None]
 
-    def _voice(self, events: int) -> Iterator[str]:
-        channels = self.channels
+    def _voice(self, events: int) -> Iterator[Callable[[], str]]:
+        channels, say = self.channels, self.words.say
         if channels.is_silent:
-            yield self.words.say("silent")
+            yield lambda: say("silent")
             return
+        manners = self.manners
         if speech := channels.speech:
             block = "speaks" if channels.is_speaker else "heard"
-            start, end = min(cue.start for cue in speech), max(cue.end for cue in speech)
-            yield self.words.say(block, start=seconds(start), end=seconds(end))
-        for name, word in self.manners.items():
-            yield self.words.say(_MANNER[name], how=word)
+            span = partial(self.span, min(cue.start for cue in speech), max(cue.end for cue in speech))
+            if manners and self.random.random() < _JOINED:
+                name = self.random.choice([*manners])
+                word = manners.pop(name)
+                block += "_pace" if name == "speech_rate" else "_how"
+                yield lambda: say(block, span=span(), how=word)
+            else:
+                yield lambda: say(block, span=span())
+        yield from self._manner(manners)
         for cue in channels.departures[:events]:
-            yield self._departure(cue)
+            yield partial(self._departure, cue)
         for cue in channels.pauses[:1]:
-            yield self.words.say("pause", start=seconds(cue.start), end=seconds(cue.end))
+            yield partial(self.pause, cue)
+
+    def manner(self) -> list[str]:
+        """What the voice as a whole is like."""
+        return [text for one in self._manner(self.manners) if (text := self.told(one)) is not None]
+
+    def _manner(self, manners: Mapping[str, str]) -> Iterator[Callable[[], str]]:
+        names = self.random.sample([*manners], k=len(manners))
+        pace = manners.get("speech_rate")
+        if len(names) == 2 and pace is not None and self.random.random() < _JOINED:
+            sound = next(word for name, word in manners.items() if name != "speech_rate")
+            yield partial(self.words.say, "both_are", how=sound, words=pace)
+            return
+        for name in names:
+            yield partial(self.words.say, _MANNER[name], how=manners[name])
+
+    def pause(self, cue: Cue, block: str = "pause") -> str:
+        """A wording for a stretch without speech."""
+        length = seconds(float(seconds(cue.end)) - float(seconds(cue.start)))
+        return self.words.say(block, span=self.span(cue.start, cue.end), start=seconds(cue.start), value=length)
 
     def _departure(self, cue: Cue) -> str:
         value, ratio = cue.value or 0.0, cue.scale is Scale.RATIO
         more = _MORE[cue.name][0 if value > (1.0 if ratio else 0.0) else 1]
-        amount = self.words.say(f"by_{cue.name}", value=two(value) if ratio else f"{value:+.1f}")
-        return self.words.say("departure", start=seconds(cue.start), end=seconds(cue.end), more=more, amount=amount)
+        amount = self.words.say(f"by_{cue.name}", value=two(value) if ratio else f"{abs(value):.1f}")
+        name = self.words.say(f"of_{cue.name}")
+        block = "departure" if ratio or self.random.random() < 0.5 else "departure_by"
+        return self.words.say(block, span=self.span(cue.start, cue.end), more=more, amount=amount, name=name)
 
     def subtitle(self) -> list[str]:
         """What was said, quoted, and whether its words are positive or negative."""
-        return [opened(one) for one in self._subtitle()]
+        return [text for one in self._subtitle() if (text := self.told(one)) is not None]
 
-    def _subtitle(self) -> Iterator[str]:
-        said = self.channels.telling
-        if said is not None:
+    def _subtitle(self) -> Iterator[Callable[[], str]]:
+        say = self.words.say
+        if (said := self.channels.telling) is not None:
             yield from self._said(said)
         elif (given := self.channels.transcript) is not None:
             if (words := self.quote(given)) is not None:
-                yield self.words.say("transcript", words=words)
-            for cue in self.polarities[:1]:
-                yield self.words.say("polarity_plain", tone=tone(cue), value=two(cue.value))
+                yield lambda: say("transcript", words=words)
+            if first := self.polarities[:1]:
+                values = {"tone": tone(first[0]), "value": two(first[0].value)}
+                yield lambda: say("polarity_plain", **values)
         elif self.channels.is_not_understood:
-            yield self.words.say("no_words")
+            yield lambda: say("no_words")
 
-    def _said(self, said: Said) -> Iterator[str]:
-        peak = self.channels.peak
+    def _said(self, said: Said) -> Iterator[Callable[[], str]]:
+        peak, say, polarity = self.channels.peak, self.words.say, said.polarity
         around = peak.time if peak is not None else None
         piece = excerpt(said.words, self.channels.observation.words, self.settings.max_quoted, around)
+        values = {} if polarity is None else {"tone": tone(polarity), "value": two(polarity.value)}
         if piece is not None:
-            start, end = seconds(piece.start), seconds(piece.end)
-            yield self.words.say("said", start=start, end=end, words=neutral(piece.text))
-        if said.polarity is not None:
-            start, end = seconds(said.polarity.start), seconds(said.polarity.end)
-            value = two(said.polarity.value)
-            yield self.words.say("polarity", start=start, end=end, tone=tone(said.polarity), value=value)
+            words, span = neutral(piece.text), partial(self.span, piece.start, piece.end)
+            whole = polarity is not None and (piece.start, piece.end) == (polarity.start, polarity.end)
+            if whole and self.random.random() < _JOINED:
+                yield lambda: say("said_polarity", span=span(), words=words, **values)
+                return
+            yield lambda: say("said", span=span(), words=words)
+        if polarity is not None:
+            start, end = polarity.start, polarity.end
+            yield lambda: say("polarity", span=self.span(start, end), **values)
 
     def quote(self, cue: Cue) -> str | None:
         """The beginning of a cue's words as data: no control tokens, no quotation marks of their own. None of none."""
@@ -305,17 +298,3 @@ class Clues:
         """What could not be measured."""
         found = [stream.replace("_", " ") for stream in self.missing]
         return [opened(self.words.say("missing", streams=listed(found)))] if found else []
-
-
-@cache
-def _segments() -> Segments:
-    """The wordings of the writer, read once in a process."""
-    return Segments()
-
-
-@cache
-def _awkward() -> re.Pattern[str]:
-    """Words that read badly in a clause among others: connectives, and the adverbs that the writer of rows varies its text with."""
-    words = ["his or her", "furthermore", "besides", "moreover", "likewise", "also", "too", "in addition", "chiefly"]
-    adverbs = wordings("writer/units", "adverb") if has("writer/units", "adverb") else ()
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, (*words, *adverbs)))})\b")

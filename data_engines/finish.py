@@ -8,15 +8,13 @@ to the end is placed again. Memory: a byte a Sample and what the filters need.
 import json
 import os
 import shutil
-from collections import deque
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Self
 
-import numpy as np
-
 from emollm.data_engines.base import Rejected, SetFilter
+from emollm.data_engines.filters.seen import Seen
 from emollm.data_engines.shards import (
     COUNTS,
     OBSERVATIONS,
@@ -38,8 +36,6 @@ JUDGED = "judged.json"
 """In ``parts``: the counts of the whole build; its being there says that all verdicts are."""
 _VERDICTS = "verdicts"
 """In ``parts``, one file a shard: line, stage and reason of each Sample that a set filter rejected."""
-_RUN = 4096
-"""Ids that are sorted at a time."""
 
 
 def counts_of(out: Path, index: int) -> Counts:
@@ -74,8 +70,8 @@ def _read_counts(path: Path) -> Counts:
 def judge(out: Path, blocks: int, filters: Sequence[SetFilter]) -> Counts:
     """Writes what set filters say of all Samples of all blocks.
 
-    Filters work one after the other, each on what those before it kept: a filter's second pass is the first one of the next
-    filter. An id that was given before is rejected first of all.
+    Filters work one after the other, each on what those before it kept: in one pass a filter checks, those behind it that need no
+    look of their own check what it kept, and the next one looks at what is left. An id that was given before is rejected first of all.
 
     Args:
         out: The folder of the build.
@@ -94,17 +90,14 @@ def judge(out: Path, blocks: int, filters: Sequence[SetFilter]) -> Counts:
     for index in range(blocks):
         tally.add(counts_of(out, index))
     kept = [bytearray() for _ in range(blocks)]
-    steps: deque[SetFilter] = deque([Ids(), *filters])
+    passes = _passes([Ids(), *filters])
     with _Verdicts(parts) as verdicts:
-        while steps:
-            first = len(steps) > len(filters)
-            before = steps.popleft()
-            after = steps[0] if steps else None
-            for index, row, sample in _kept(parts, kept, first):
-                reason = before.check(sample)
-                if reason is not None:
+        for number, checking in enumerate(passes):
+            after = passes[number + 1][0] if number + 1 < len(passes) else None
+            for index, row, sample in _kept(parts, kept, not number):
+                rejected = _rejected(sample, checking)
+                if rejected is not None:
                     kept[index][row] = 0
-                    rejected = Rejected(sample.id, f"filter:{before.name}", reason)
                     tally.keep(sample, -1)
                     tally.reject(rejected)
                     verdicts.add(index, row, rejected)
@@ -112,6 +105,25 @@ def judge(out: Path, blocks: int, filters: Sequence[SetFilter]) -> Counts:
                     after.look(sample)
     write_lines(parts / JUDGED, [tally.counts.to_json().encode()])
     return tally.counts
+
+
+def _passes(filters: Sequence[SetFilter]) -> list[list[SetFilter]]:
+    """Filters that check in one pass: each that needs a look at all Samples begins another."""
+    passes: list[list[SetFilter]] = []
+    for one in filters:
+        if one.looks or not passes:
+            passes.append([])
+        passes[-1].append(one)
+    return passes
+
+
+def _rejected(sample: Sample, filters: Sequence[SetFilter]) -> Rejected | None:
+    """What the first filter says that rejects a Sample; those behind it never hear of it."""
+    for one in filters:
+        reason = one.check(sample)
+        if reason is not None:
+            return Rejected(sample.id, f"filter:{one.name}", reason)
+    return None
 
 
 def _kept(parts: Path, kept: list[bytearray], first: bool) -> Iterator[tuple[int, int, Sample]]:
@@ -168,39 +180,26 @@ def _verdicts_of(parts: Path, index: int) -> dict[int, tuple[str, str]]:
 
 
 class Ids:
-    """Rejects Samples with an id that was given before; remembers sorted hashes, 8 bytes a Sample."""
+    """Rejects Samples with an id that was given before."""
 
     name = "id"
+    looks = False
 
     def __init__(self) -> None:
-        self._runs: list[np.ndarray] = []
-        self._new: set[int] = set()
+        self._seen = Seen()
 
     def look(self, sample: Sample) -> None:
         """Nothing: one pass is enough."""
 
     def check(self, sample: Sample) -> str | None:
         """``duplicate: …``, or None for an id that is new; it is then remembered."""
-        key = int.from_bytes(_digest(sample.id), "little")
-        if key in self._new or any(_holds(run, key) for run in self._runs):
-            return f"duplicate: the id {sample.id} was given before"
-        self._new.add(key)
-        if len(self._new) == _RUN:
-            run = np.sort(np.fromiter(self._new, dtype=np.uint64, count=_RUN))
-            self._new.clear()
-            while self._runs and len(self._runs[-1]) <= len(run):
-                run = np.sort(np.concatenate([self._runs.pop(), run]))
-            self._runs.append(run)
-        return None
+        if self._seen.add(_hash(sample.id)):
+            return None
+        return f"duplicate: the id {sample.id} was given before"
 
 
-def _digest(id: str) -> bytes:
-    return blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-
-
-def _holds(run: np.ndarray, key: int) -> bool:
-    place = int(np.searchsorted(run, np.uint64(key)))
-    return place < len(run) and int(run[place]) == key
+def _hash(id: str) -> int:
+    return int.from_bytes(blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 # ---- shards ---------------------------------------------------------------------------------------------------------

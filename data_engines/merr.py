@@ -6,11 +6,10 @@ sentence is backed by a cue, labels are not taken from single units, and nothing
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from random import Random
 from typing import Literal, NamedTuple
 
-from emollm.config import Settings
 from emollm.data_engines.base import Item, Rejected
 from emollm.data_engines.clues import PROMPT as CLUES
 from emollm.data_engines.clues import Clues
@@ -18,7 +17,7 @@ from emollm.data_engines.composing import compose, question
 from emollm.data_engines.phrases import Phrases, opened
 from emollm.data_engines.pseudo import PseudoLabel, pseudo_label
 from emollm.data_engines.recipe import BuildSettings
-from emollm.data_engines.rulings import Outcome, Ruling, count, main_person, rule
+from emollm.data_engines.rulings import Ruling, RulingOptions, count, main_person, refused, rule
 from emollm.emotions import LabelSet, label_set
 from emollm.facs import STRONG, priors, strength
 from emollm.prompts import prompt
@@ -26,18 +25,20 @@ from emollm.reasoner import reason
 from emollm.reasoner.channels import Level
 from emollm.reasoner.conflict import activation, tone, valence
 from emollm.reasoner.weighing import Match, Weighing, weigh
-from emollm.reasoner.wording import listed, seconds, two
+from emollm.reasoner.wording import listed, two
 from emollm.samples import Mark, Sample, Task
 from emollm.types import Answer, Cue, Observation, Scale
 
 _PROMPT = "engines/merr"
 _BY_UNITS = 0.1
 """Weight of a label by units alone up to which it is said to rest on the network."""
+_MOST_FITTING = 3
+"""Units that are said to fit a label, at most."""
 _FOLLOW = ("face", "voice", "words")
 _LOG = logging.getLogger(__name__)
 
 
-class Options(Settings):
+class Options(RulingOptions):
     """The engine's own settings."""
 
     captions: Literal["coarse", "fine", "both"] = "both"
@@ -48,10 +49,6 @@ class Options(Settings):
     """Take pseudo-labels from one unit alone, as much of MERR does."""
     own_words: bool = False
     """The data set says that the words are those of the person seen, where that was not measured."""
-    unsupported: Literal["write", "reject"] = "write"
-    """What becomes of a clip whose label the cues do not show, nor another one: a Sample that says so, or none."""
-    differing: Literal["write", "reject"] = "reject"
-    """The same where the cues speak for another label."""
     tags: bool = True
     """Begin questions with Emotion-LLaMA's ``[emotion]`` and ``[reason]``."""
 
@@ -71,14 +68,8 @@ class _Case(NamedTuple):
     words: Phrases
 
     @property
-    def track(self) -> str | None:
-        person = self.clues.channels.person
-        return person.id if person is not None else None
-
-    @property
     def marks(self) -> list[Mark]:
-        shown = self.ruling.outcome in (Outcome.UNSUPPORTED, Outcome.DIFFERS)
-        out = [Mark.UNSUPPORTED] if shown else [Mark.PSEUDO_LABEL] if self.pseudo else []
+        out = [Mark.UNSUPPORTED] if self.ruling.shown else [Mark.PSEUDO_LABEL] if self.pseudo else []
         return out if self.label is not None else [*out, Mark.ABSTAINED]
 
 
@@ -103,8 +94,8 @@ class Engine:
     def write(self, item: Item, observation: Observation, random: Random) -> Iterator[Sample | Rejected]:
         """The conversations about the most prominent person of one clip."""
         case = self._case(item, observation, random)
-        if (why := self._refusal(case)) is not None:
-            yield Rejected(item.clip.id, "write", why)
+        if (reject := refused(item, case.ruling, case.answer.label, self.options)) is not None:
+            yield reject
             return
         tasks = self.settings.tasks
         index = {task: count(getattr(tasks, task.value), random) for task in _TASKS}
@@ -131,14 +122,6 @@ class Engine:
             item, observation, clues, answer, weighing, pseudo, ruling, label, Phrases(_PROMPT, random)
         )  # fmt: skip
 
-    def _refusal(self, case: _Case) -> str | None:
-        outcome, gold = case.ruling
-        if outcome is Outcome.DIFFERS and self.options.differing == "reject":
-            return f"gold: the cues speak for {case.answer.label}, the label is {gold}"
-        if outcome is Outcome.UNSUPPORTED and self.options.unsupported == "reject":
-            return f"gold: the cues do not show {gold}"
-        return None
-
     def _sample(self, case: _Case, task: Task, index: int, random: Random) -> Sample:
         labels = self.labels.labels
         ask = question(Task.REASONING if task is Task.FOLLOW_UP else task, random, labels)
@@ -157,7 +140,7 @@ class Engine:
                 turns = [(ask, "\n\n".join(parts))]
                 turns += list(_further(case, random)) if task is Task.FOLLOW_UP else []
         sample = compose(
-            case.item, case.observation, case.track, task, turns, label=case.label, label_set=self.labels.id,
+            case.item, case.observation, case.clues.track, task, turns, label=case.label, label_set=self.labels.id,
             marks=case.marks, prompts=(prompt(_PROMPT).ref, prompt(CLUES).ref, prompt("reasoner/units").ref),
             engine=f"{self.name}@{self.version}", index=index,
         )  # fmt: skip
@@ -181,8 +164,8 @@ class Engine:
             if case.weighing.stillness > 0 and not case.clues.moving:
                 yield opened(case.words.say("neutral_still", label=label))
             return
-        if match is not None and (units := case.clues.units.values(match.present)):
-            yield opened(_fits(case, match, units))
+        if match is not None and (text := _fits(case, match)) is not None:
+            yield text
         if case.weighing.expressions and case.weighing.by_units.get(label, 0.0) <= _BY_UNITS:
             yield opened(case.words.say("network_leads"))
 
@@ -201,7 +184,7 @@ class Engine:
         face = valence(label, self.labels)
         if polarity is not None and face in ("positive", "negative"):
             agreements.append(face == tone(polarity))
-            yield opened(_beside_words(says, label, polarity, agreements[-1]))
+            yield _beside_words(case, label, polarity, agreements[-1])
         elif clues.polarities:
             yield opened(says.say("words_open"))
         sound, usual = clues.channels.activation, activation(label, self.labels)
@@ -213,7 +196,7 @@ class Engine:
             yield opened(says.say("cannot_tell"))
 
     def _conclusion(self, case: _Case) -> Iterator[str]:
-        answer, says, (outcome, gold) = case.answer, case.words, case.ruling
+        answer, says = case.answer, case.words
         ranked = [one.label for one in answer.labels[:2] if one.score > _BY_UNITS]
         if case.pseudo is not None:
             yield opened(_pseudo(case))
@@ -225,9 +208,9 @@ class Engine:
         elif case.clues.has_face:
             label, second = ranked if len(ranked) == 2 else ("", "")
             yield opened(says.say("unclear", label=label, second=second))
-        if outcome in (Outcome.UNSUPPORTED, Outcome.DIFFERS):
-            yield opened(says.say("unsupported", gold=gold))
-        yield opened(says.say("caveat"))
+        if case.ruling.shown:
+            yield opened(says.say("unsupported", gold=case.ruling.gold))
+        yield opened(case.clues.words.say("caveat"))
 
     def _open(self, case: _Case, random: Random) -> str:
         """Free words for the label, and the clues they rest on."""
@@ -237,7 +220,7 @@ class Engine:
         free = case.words.told(block).split(", ") if block in case.words.prompt.blocks else [entry.label]
         chosen = [entry.label, *random.sample(free, k=min(len(free), random.randint(1, 3)))]
         body = [*case.clues.face(), *case.clues.network(), *case.clues.voice(1), *case.clues.subtitle()]
-        if case.ruling.outcome in (Outcome.UNSUPPORTED, Outcome.DIFFERS):
+        if case.ruling.shown:
             body.append(opened(case.words.say("unsupported", gold=case.ruling.gold)))
         head = opened(case.words.say("open", words=list(dict.fromkeys(chosen))))
         return f"{head} {case.words.say('open_because')} {' '.join(body)}"
@@ -249,12 +232,26 @@ _TASKS = (Task.RECOGNITION, Task.REASONING, Task.OPEN_VOCABULARY, Task.FOLLOW_UP
 def _coarse(case: _Case) -> list[str]:
     """Each clue in its sentence."""
     clues, match = case.clues, case.weighing.matches.get(case.answer.label or "")
-    face = clues.face(first=match.present if match is not None else ())
-    return [*face, *clues.network(), *clues.scene(), *clues.voice(), *clues.subtitle()]
+    seen = [
+        *clues.face(case.words.random.randint(2, 5), match.present if match is not None else ()),
+        *clues.network(),
+        *clues.scene(),
+    ]
+    parts = [seen, clues.voice(case.words.random.randint(1, 2)), clues.subtitle()]
+    case.words.random.shuffle(parts)
+    return [sentence for part in parts for sentence in part]
 
 
-def _fits(case: _Case, match: Match, units: Sequence[str]) -> str:
-    return case.words.say("fits", units=listed(units), count=len(units), emotion=match.emotion, cite=match.prior.cite)
+def _fits(case: _Case, match: Match) -> str | None:
+    """Which units speak for an emotion, and after whom."""
+    if not case.clues.units.values(match.present):
+        return None
+
+    def worded() -> str:
+        units = listed(case.clues.movements.values(match.present)[:_MOST_FITTING])
+        return case.words.say("fits", units=units, emotion=match.emotion, cite=match.prior.cite)
+
+    return case.clues.told(worded)
 
 
 def _clearest(clues: Clues, least: float) -> Cue | None:
@@ -265,18 +262,22 @@ def _clearest(clues: Clues, least: float) -> Cue | None:
     return best if best is not None and abs(best.value or 0.0) >= least else None
 
 
-def _beside_words(says: Phrases, label: str, polarity: Cue, agree: bool) -> str:
+def _beside_words(case: _Case, label: str, polarity: Cue, agree: bool) -> str:
+    says, timed = case.words, polarity.end > polarity.start
+    block = f"{'words' if timed else 'plain'}_{'agree' if agree else 'differ'}"
     values = {"label": label, "tone": tone(polarity), "value": two(polarity.value)}
-    if polarity.end > polarity.start:
-        values |= {"start": seconds(polarity.start), "end": seconds(polarity.end)}
-        return says.say("words_agree" if agree else "words_differ", **values)
-    return says.say("plain_agree" if agree else "plain_differ", **values)
+
+    def worded() -> str:
+        span = {"span": case.clues.span(polarity.start, polarity.end)} if timed else {}
+        return says.say(block, **values, **span)
+
+    return case.clues.told(worded) or opened(worded())
 
 
 def _pseudo(case: _Case) -> str:
     found = case.pseudo
     assert found is not None
-    units = listed(case.clues.units.values(found.units) or list(found.units))
+    units = listed(case.clues.movements.values(found.units) or list(found.units))
     return case.words.say("pseudo", label=found.label, units=units, cite=found.cite)
 
 
@@ -301,7 +302,7 @@ def _fields(case: _Case, coarse: str, fine: str) -> dict[str, object]:
     words = said.words if said is not None else clues.channels.transcript
     return {
         "AU_list": [cue.name for cue in told],
-        "visual_prior_list": [clues.movement(cue, code=False) for cue in told],
+        "visual_prior_list": [clues.movements.clause(cue) for cue in told],
         "audio_prior_list": " ".join(clues.voice()),
         "visual_objective_list": " ".join(clues.scene()),
         "peak_time": peak.time if peak is not None else None,

@@ -11,6 +11,7 @@ from typing import Any
 from emollm.prompts import prompt
 
 _CHOICE = re.compile(r"<([^<>|]*(?:\|[^<>|]*)+)>")
+_SPACED = re.compile(r" ([,.;:])(?=\s|$)")
 _ASIDE = str.maketrans("<|>\n", "\ue0f0\ue0f1\ue0f2 ")
 _BACK = str.maketrans("\ue0f0\ue0f1\ue0f2", "<|>")
 
@@ -38,7 +39,7 @@ class Phrases:
         text = lines[chosen].strip()
         while match := _CHOICE.search(text):
             text = text[: match.start()] + self.random.choice(match[1].split("|")) + text[match.end() :]
-        return " ".join(text.split()).replace(" ,", ",").replace(" .", ".").translate(_BACK)
+        return _SPACED.sub(r"\1", " ".join(text.split())).translate(_BACK)
 
     def told(self, block: str, /) -> str:
         """A block as it is, in one line."""

@@ -2,9 +2,10 @@
 
 from enum import StrEnum
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from emollm.data_engines.base import Gold
+from emollm.config import Settings
+from emollm.data_engines.base import Gold, Item, Rejected
 from emollm.emotions import LabelSet, label_set
 from emollm.errors import ConfigError
 from emollm.types import Observation, Track
@@ -30,6 +31,52 @@ class Ruling(NamedTuple):
 
     outcome: Outcome
     gold: str | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether a Sample says that the cues do not show what people named."""
+        return self.outcome in (Outcome.UNSUPPORTED, Outcome.DIFFERS)
+
+
+class UnsupportedOption(Settings):
+    """What becomes of a clip with a label that its cues do not bear out; where they speak for another label it is rejected."""
+
+    unsupported: Literal["write", "reject"] = "write"
+    """What becomes of a clip whose label the cues do not show, nor another one: a Sample that says so, or none."""
+
+    def rejects(self, outcome: Outcome) -> bool:
+        """Whether nothing is written about a clip."""
+        return outcome is Outcome.DIFFERS or (outcome is Outcome.UNSUPPORTED and self.unsupported == "reject")
+
+
+class RulingOptions(UnsupportedOption):
+    """The same where a Sample can also say that the cues speak for another label."""
+
+    differing: Literal["write", "reject"] = "reject"
+    """The same where the cues speak for another label."""
+
+    def rejects(self, outcome: Outcome) -> bool:
+        """Whether nothing is written about a clip."""
+        return self.differing == "reject" if outcome is Outcome.DIFFERS else super().rejects(outcome)
+
+
+def refused(
+    item: Item, ruling: Ruling, found: str | None, options: UnsupportedOption, cues: str = "cues"
+) -> Rejected | None:
+    """The reject of an item that is not to be written about; None for one that is.
+
+    Args:
+        item: The item.
+        ruling: How its cues and people compare.
+        found: What the cues speak for.
+        options: What becomes of it.
+        cues: What the cues are called in the reason.
+    """
+    if not options.rejects(ruling.outcome):
+        return None
+    differs = ruling.outcome is Outcome.DIFFERS
+    why = f"speak for {found}, the label is {ruling.gold}" if differs else f"do not show {ruling.gold}"
+    return Rejected(item.clip.id, "write", f"gold: the {cues} {why}")
 
 
 def rule(found: str | None, gold: Gold | None, labels: LabelSet) -> Ruling:

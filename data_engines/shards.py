@@ -82,7 +82,7 @@ class Tally:
         self.kept += sign
         self.tasks[sample.task.value] = self.tasks.get(sample.task.value, 0) + sign
         for claim in sample.claims:
-            self.claims[claim.verdict.value] += sign
+            self.claims[claim.verdict] += sign
 
     def reject(self, rejected: Rejected) -> None:
         """One line of rejects more."""

@@ -7,11 +7,10 @@ face is never called a missing one, and where two labels cannot be told apart th
 
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pydantic import Field
 
-from emollm.config import Settings
 from emollm.data_engines.base import Item, Rejected
 from emollm.data_engines.clues import PROMPT as CLUES
 from emollm.data_engines.clues import Clues
@@ -20,14 +19,14 @@ from emollm.data_engines.compounds import Blend, blend
 from emollm.data_engines.phrases import Phrases, opened
 from emollm.data_engines.recipe import BuildSettings
 from emollm.data_engines.recording_text import RecordingText
-from emollm.data_engines.rulings import Outcome, Ruling, count, main_person, rule, told
+from emollm.data_engines.rulings import Outcome, Ruling, RulingOptions, count, main_person, refused, rule, told
 from emollm.emotions import LabelSet, label_set
 from emollm.errors import ConfigError
 from emollm.facs import priors
 from emollm.prompts import prompt
 from emollm.reasoner import reason
 from emollm.reasoner.conflict import tone
-from emollm.reasoner.weighing import Weighing, weigh
+from emollm.reasoner.weighing import Match, Weighing, weigh
 from emollm.reasoner.wording import listed, two
 from emollm.samples import Mark, Sample, Task
 from emollm.types import Cue, Observation
@@ -41,7 +40,7 @@ _ASK = {Task.RECOGNITION: "ask_label", Task.OPEN_VOCABULARY: "ask_open"}
 _SINGLE = "basic8"
 
 
-class Options(Settings):
+class Options(RulingOptions):
     """The engine's own settings."""
 
     intensity: float = Field(default=0.3, ge=0, le=1)
@@ -54,10 +53,6 @@ class Options(Settings):
     """Most moments of one clip that are told."""
     guesses: int = Field(default=3, ge=1)
     """Most expressions of the network that are told."""
-    unsupported: Literal["write", "reject"] = "write"
-    """What becomes of a clip whose label the cues do not show, nor another one: a Sample that says so, or none."""
-    differing: Literal["write", "reject"] = "reject"
-    """The same where the cues speak for another label."""
 
 
 class _Case(NamedTuple):
@@ -72,11 +67,6 @@ class _Case(NamedTuple):
     label: str | None
     polarity: Cue | None
     words: Phrases
-
-    @property
-    def track(self) -> str | None:
-        person = self.clues.channels.person
-        return person.id if person is not None else None
 
 
 class Engine:
@@ -101,12 +91,9 @@ class Engine:
     def write(self, item: Item, observation: Observation, random: Random) -> Iterator[Sample | Rejected]:
         """The conversations about the most prominent person of one clip."""
         case = self._case(item, observation, random)
-        outcome, gold = case.ruling
-        if outcome is Outcome.DIFFERS and self.options.differing == "reject":
-            yield Rejected(item.clip.id, "write", f"gold: the cues speak for {case.blend.best[0]}, the label is {gold}")
-            return
-        if outcome is Outcome.UNSUPPORTED and self.options.unsupported == "reject":
-            yield Rejected(item.clip.id, "write", f"gold: the cues do not show {gold}")
+        found = case.blend.best[0] if case.blend.best else None
+        if (reject := refused(item, case.ruling, found, self.options)) is not None:
+            yield reject
             return
         for task in _TASKS:
             share = getattr(self.settings.tasks, task.value)
@@ -145,7 +132,7 @@ class Engine:
                 turns += list(self._further(case, random)) if task is Task.FOLLOW_UP else []
         clip = case.item.clip.model_copy(update={"image": None, "video": None, "audio": None})
         return compose(
-            case.item.model_copy(update={"clip": clip}), case.observation, case.track, task, turns, label=case.label,
+            case.item.model_copy(update={"clip": clip}), case.observation, case.clues.track, task, turns, label=case.label,
             label_set=self.labels.id, marks=_marks(case), prompts=(prompt(_PROMPT).ref, prompt(CLUES).ref),
             engine=f"{self.name}@{self.version}", index=index, cue_text=False,
         )  # fmt: skip
@@ -153,11 +140,11 @@ class Engine:
     # the answer
 
     def _reply(self, case: _Case) -> str:
-        return " ".join([*self._verdict(case), *self._reasons(case), opened(case.words.say("caveat"))])
+        return " ".join([*self._verdict(case), *self._reasons(case), opened(case.clues.words.say("caveat"))])
 
     def _verdict(self, case: _Case) -> Iterator[str]:
         found, says = case.blend, case.words
-        if case.ruling.outcome in (Outcome.UNSUPPORTED, Outcome.DIFFERS):
+        if case.ruling.shown:
             yield opened(says.say("unsupported", gold=case.ruling.gold))
         if len(found.best) == 1 or case.ruling.outcome is Outcome.AGREES:
             yield opened(says.say("answer", label=case.label if len(found.best) != 1 else found.best[0]))
@@ -190,13 +177,21 @@ class Engine:
         match = case.weighing.matches.get(label)
         if match is None:
             return
-        here, cite = case.clues.units.values(match.present), match.prior.cite
-        if here:
-            yield opened(case.words.say("units", units=listed(here), count=len(here), label=label, cite=cite))
+        if case.clues.units.values(match.present):
+            yield self._fitting(case, match, label)
         cues = [cue for unit in match.prototype.core if (cue := case.clues.evidence.best(unit)) is not None]
         lacking = [case.clues.units.value(cue) for cue in cues if cue.reliable and not case.clues.units.is_told(cue)]
         if lacking:
             yield opened(case.words.say("lacking", units=listed(lacking), count=len(lacking), label=label))
+
+    def _fitting(self, case: _Case, match: Match, label: str) -> str:
+        """Which units speak for a compound, and after whom."""
+
+        def worded() -> str:
+            units = listed(case.clues.movements.values(match.present))
+            return case.words.say("units", units=units, label=label, cite=match.prior.cite)
+
+        return case.clues.told(worded) or opened(worded())
 
     def _pair(self, case: _Case, label: str) -> Iterator[str]:
         """What the network gives the two emotions."""
@@ -204,8 +199,13 @@ class Engine:
         first, second = sorted(self.labels.entry(label).components, key=lambda one: -net.get(one, 0.0))
         score = next(one.pair for one in case.blend.ranked if one.label == label)
         if score is not None:
-            values = {"value": two(net[first]), "second_score": two(net[second]), "score": two(score)}
-            yield opened(case.words.say("pair", emotion=first, second=second, **values))
+            values = {"value": two(net[first]), "second_score": two(net[second])}
+
+            def worded() -> str:
+                return case.words.say("pair", emotion=first, second=second, **values)
+
+            yield case.clues.told(worded, (first, second)) or opened(worded())
+            yield opened(case.words.say("pair_score", score=two(score)))
 
     def _kin(self, case: _Case, label: str) -> Iterator[str]:
         """Which labels the units cannot separate from this one."""
@@ -224,13 +224,20 @@ class Engine:
         said = clues.channels.telling
         cue = said.words if said is not None else clues.channels.transcript
         if cue is not None and (words := clues.quote(cue)) is not None:
-            yield opened(says.say("words_quoted", words=words))
+            text = clues.told(lambda: self._quoted(case, cue, words))
+            yield from () if text is None else (text,)
         if case.polarity is not None and label is not None:
             happy = "happiness" in self.labels.entry(label).components
             block = "words_side" if happy == (tone(case.polarity) == "positive") else "words_against"
-            yield opened(says.say(block, tone=tone(case.polarity), value=two(case.polarity.value), label=label))
-        for name, word in clues.manners.items():
-            yield opened(says.say("speech_heard" if name == "speech_rate" else "voice_heard", words=word))
+            values = {"tone": tone(case.polarity), "value": two(case.polarity.value), "label": label}
+            yield clues.told(lambda: says.say(block, **values)) or opened(says.say(block, **values))
+        yield from clues.manner()
+
+    def _quoted(self, case: _Case, cue: Cue, words: str) -> str:
+        """What was said, with its time where that is known."""
+        if cue.end <= cue.start:
+            return case.words.say("words_quoted", words=words)
+        return case.clues.words.say("said", span=case.clues.span(cue.start, cue.end), words=words)
 
     def _open(self, case: _Case) -> str:
         """Free words for the blend."""
@@ -280,9 +287,8 @@ def _either(labels: Sequence[str]) -> str:
 
 
 def _marks(case: _Case) -> list[Mark]:
-    shown = case.ruling.outcome in (Outcome.UNSUPPORTED, Outcome.DIFFERS)
     silent = case.label is None and not case.blend.best and case.blend.single is None
-    return [*([Mark.UNSUPPORTED] if shown else []), *([Mark.ABSTAINED] if silent else [])]
+    return [*([Mark.UNSUPPORTED] if case.ruling.shown else []), *([Mark.ABSTAINED] if silent else [])]
 
 
 ENGINE = Engine

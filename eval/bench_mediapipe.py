@@ -7,13 +7,13 @@ line of JSON that says it is ready, then for each line of JSON with paths one li
 import json
 import os
 import sys
+from collections.abc import Callable
 from time import perf_counter, process_time
 
 
 def main() -> None:
     """Serves rounds until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the C++ side prints goes to the log
+    say = answering()
 
     import cv2
     import mediapipe
@@ -23,10 +23,6 @@ def main() -> None:
         static_image_mode=True, refine_landmarks=True, max_num_faces=int(sys.argv[1])
     )
     mesh.process(np.zeros((64, 64, 3), np.uint8))  # the graph starts with its first picture
-
-    def say(record: object) -> None:
-        answers.write(json.dumps(record) + "\n")
-        answers.flush()
 
     say({"versions": {"mediapipe": mediapipe.__version__, "numpy": np.__version__, "opencv": cv2.__version__}})
     for line in sys.stdin:
@@ -43,6 +39,18 @@ def main() -> None:
             found = mesh.process(pixels).multi_face_landmarks
             pictures.append([decoded - start, perf_counter() - decoded, len(found or ())])
         say({"pictures": pictures, "cpu": (process_time() - cpu) / (perf_counter() - began), "peak": peak()})
+
+
+def answering() -> Callable[[object], None]:
+    """Says one record a line on standard output and nothing else does: what the libraries print there goes to standard error, the log."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def say(record: object) -> None:
+        answers.write(json.dumps(record) + "\n")
+        answers.flush()
+
+    return say
 
 
 def peak() -> int:

@@ -5,7 +5,6 @@ It imports nothing of emollm, which is not installed in MediaPipe's environment,
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 from time import perf_counter, process_time
@@ -16,16 +15,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 def main(what: str) -> None:
     """Serves clips until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the C++ side prints goes to the log
+    say = answering()
 
     import cv2
     import mediapipe
     import numpy as np
-
-    def say(record: object) -> None:
-        answers.write(json.dumps(record) + "\n")
-        answers.flush()
 
     def follower() -> Any:
         """A graph that remembers no face: started by a blank frame, and made anew for each clip, which is not timed."""
@@ -71,6 +65,6 @@ def main(what: str) -> None:
 
 
 if __name__ == "__main__":
-    from bench_mediapipe import peak
+    from bench_mediapipe import answering, peak
 
     main(sys.argv[1])

@@ -4,19 +4,17 @@ The same protocol as ``bench_mediapipe.py``: a line that says it is ready, then 
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 from time import perf_counter, process_time
 
 from emollm.errors import EmollmError
-from emollm.eval.bench_mediapipe import peak
+from emollm.eval.bench_mediapipe import answering, peak
 
 
 def main(backend: str, threads: int, folder: bool) -> None:
     """Serves rounds until standard input ends; a folder is measured side by side and has no timings of single pictures."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the runtime prints goes to the log
+    say = answering()
 
     from emollm.media.images import read_image
     from emollm.perception import observe_all
@@ -24,10 +22,6 @@ def main(backend: str, threads: int, folder: bool) -> None:
     from emollm.perception.photo import open_photo_perception
     from emollm.perception.settings import PerceptionSettings
     from emollm.types import Clip
-
-    def say(record: object) -> None:
-        answers.write(json.dumps(record) + "\n")
-        answers.flush()
 
     try:
         # The published comparison is of faces and units; the expression net is measured by `emollm eval face --speed`.

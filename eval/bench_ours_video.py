@@ -5,7 +5,6 @@ with all other settings as they are; ``voice`` hears the sound. The protocol is 
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 from emollm.errors import EmollmError
-from emollm.eval.bench_mediapipe import peak
+from emollm.eval.bench_mediapipe import answering, peak
 from emollm.eval.bench_ours import version
 
 if TYPE_CHECKING:
@@ -25,12 +24,7 @@ Pass = Callable[[Path], dict[str, Any]]
 
 def main(what: str, backend: str, threads: int) -> None:
     """Serves recordings until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the runtimes print goes to the log
-
-    def say(record: object) -> None:
-        answers.write(json.dumps(record) + "\n")
-        answers.flush()
+    say = answering()
 
     try:
         work = WORK[what](backend, threads)

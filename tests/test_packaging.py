@@ -95,7 +95,7 @@ def test_the_sdist_holds_the_sources_under_their_own_names(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE", "prompts/__init__.py", "emollm/types.py"} <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", "prompts/__init__.py", "emollm/types/__init__.py"} <= names
 
 
 def away(elsewhere: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

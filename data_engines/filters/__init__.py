@@ -1,8 +1,8 @@
 """Filters: what is not kept of what engines wrote, each with its reason.
 
 Filters look at one Sample, in any process; set filters at all Samples of a build. Set filters are to be used one after the other, each
-on what the one before it kept: first ``look`` at every Sample, then ``check`` of every Sample in the same order. So no Sample is lost for
-one that is itself lost, and the share of a label is exactly what was asked for.
+on what the one before it kept: first ``look`` at every Sample, if it ``looks``, then ``check`` of every Sample in the same order. So no
+Sample is lost for one that is itself lost, and the share of a label is exactly what was asked for.
 """
 
 from collections.abc import Callable

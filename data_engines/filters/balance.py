@@ -18,6 +18,7 @@ class Balance:
     """
 
     name = "balance"
+    looks = True
 
     def __init__(self, share: float) -> None:
         self._share = share

@@ -30,14 +30,20 @@ class LabelWords:
         if not answers:
             return None
         _, asked = parted(first_user_text(sample))
-        text = _QUOTED.sub(" ", asked)
-        pattern, owners = _words(sample.label_set, tuple(sorted(answers)))
-        found = {owners[word.casefold()]: word for word in pattern.findall(text)}
-        if 2 * len(found) >= max(3, len(set(owners.values()))):
-            return None  # the list to choose from
-        for label in sorted(answers & set(found)):
+        return _fault(_QUOTED.sub(" ", asked), sample.label_set, tuple(sorted(answers)))
+
+
+@lru_cache(maxsize=1024)
+def _fault(text: str, label_set: str | None, answers: tuple[str, ...]) -> str | None:
+    """Which answer a question without quotations names; few questions are asked in a build."""
+    pattern, owners = _words(label_set, answers)
+    found = {owners[word.casefold()]: word for word in pattern.findall(text)}
+    if 2 * len(found) >= max(3, len(set(owners.values()))):
+        return None  # the list to choose from
+    for label in answers:
+        if label in found:
             return f"label word: {found[label]!r} in the question names {label}"
-        return None
+    return None
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ class LeakBound:
     """
 
     name = "leak"
+    looks = True
 
     def __init__(self, bound: float) -> None:
         self._bound = bound

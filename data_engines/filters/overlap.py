@@ -16,6 +16,7 @@ class Overlap:
     """
 
     name = "overlap"
+    looks = True
 
     def __init__(self) -> None:
         self._held: dict[int, str] = {}
@@ -28,7 +29,7 @@ class Overlap:
 
     def check(self, sample: Sample) -> str | None:
         """``speaker overlap: …`` or ``group overlap: …``."""
-        if is_training(sample.split):
+        if self._held and is_training(sample.split):
             for kind, name, key in keys(sample):
                 if key in self._held:
                     return f"{kind} overlap: {name!r} is in {self._held[key]} too"

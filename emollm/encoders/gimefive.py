@@ -15,15 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emollm.config import Settings
-from emollm.encoders.base import (
-    IMAGENET_MEAN,
-    IMAGENET_SPREAD,
-    Features,
-    check_pictures,
-    grey,
-    normalised,
-    tokens_of,
-)
+from emollm.encoders.base import Features, tokens_of
+from emollm.encoders.plain import Convolution, Linears, in_grey
 
 
 class GiMeFiveConfig(Settings):
@@ -55,17 +48,9 @@ class GiMeFive(nn.Module):
                 f"{len(config.widths)} convolutions need a size of {2 ** len(config.widths)} pixels or more"
             )
         self.size, self.width, self.token_width = config.size, config.hidden[-1], config.widths[-1]
-        self.convolutions = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU())
-            for before, after in pairwise((3, *config.widths))
-        )
+        self.convolutions = nn.ModuleList(Convolution(*step) for step in pairwise((3, *config.widths)))
         self.dropout = nn.Dropout(config.map_dropout)
-        self.linear = nn.Sequential(
-            *(
-                nn.Sequential(nn.Linear(*step), nn.ReLU(), nn.Dropout(config.linear_dropout))
-                for step in pairwise((config.widths[-1], *config.hidden))
-            )
-        )
+        self.linear = Linears((config.widths[-1], *config.hidden), config.linear_dropout)
 
     @property
     def layers(self) -> Mapping[str, nn.Module]:
@@ -74,8 +59,7 @@ class GiMeFive(nn.Module):
 
     def forward(self, pixels: Tensor) -> Features:
         """Features of faces (B, 3, size, size) in [0, 1]; colour is not looked at."""
-        check_pictures(pixels, self.size)
-        maps = normalised(grey(pixels).expand(-1, 3, -1, -1), IMAGENET_MEAN, IMAGENET_SPREAD)  # (B, 3, H, W)
+        maps = in_grey(pixels, self.size)  # (B, 3, H, W)
         for convolution in self.convolutions:
             maps = self.dropout(functional.max_pool2d(convolution(maps), 2))  # the last: (B, D', H / 32, W / 32)
         return Features(tokens_of(maps), self.linear(maps.mean((2, 3))))

@@ -15,15 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emollm.config import Settings
-from emollm.encoders.base import (
-    IMAGENET_MEAN,
-    IMAGENET_SPREAD,
-    Features,
-    check_pictures,
-    grey,
-    normalised,
-    tokens_of,
-)
+from emollm.encoders.base import Features, tokens_of
+from emollm.encoders.plain import Convolution, Linears, in_grey
 from emollm.encoders.squeeze import SqueezeExcitation
 
 _SMALLEST_MAP = 4
@@ -63,12 +56,7 @@ class ResEmoteNet(nn.Module):
         self.dropout = nn.Dropout(config.map_dropout)
         self.weigh = SqueezeExcitation(config.widths[-1], config.squeeze, bias=False)
         self.blocks = nn.ModuleList(Residual(*step) for step in pairwise((config.widths[-1], *config.residual)))
-        self.linear = nn.Sequential(
-            *(
-                nn.Sequential(nn.Linear(*step), nn.ReLU(), nn.Dropout(config.linear_dropout))
-                for step in pairwise((config.residual[-1], *config.hidden))
-            )
-        )
+        self.linear = Linears((config.residual[-1], *config.hidden), config.linear_dropout)
 
     @property
     def layers(self) -> Mapping[str, nn.Module]:
@@ -86,8 +74,7 @@ class ResEmoteNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Features:
         """Features of faces (B, 3, size, size) in [0, 1]; colour is not looked at."""
-        check_pictures(pixels, self.size)
-        maps = normalised(grey(pixels).expand(-1, 3, -1, -1), IMAGENET_MEAN, IMAGENET_SPREAD)  # (B, 3, H, W)
+        maps = in_grey(pixels, self.size)  # (B, 3, H, W)
         for number, convolution in enumerate(self.convolutions, start=1):
             maps = functional.max_pool2d(convolution(maps), 2)
             maps = maps if number == len(self.convolutions) else self.dropout(maps)
@@ -95,18 +82,6 @@ class ResEmoteNet(nn.Module):
         for block in self.blocks:
             maps = block(maps)  # the last: (B, D', H / 64, W / 64)
         return Features(tokens_of(maps), self.linear(maps.mean((2, 3))))
-
-
-class Convolution(nn.Sequential):
-    """A 3 × 3 convolution with batch norm and ReLU; with a bias, which batch norm makes idle, as the authors' code has it.
-
-    Args:
-        before: Channels in.
-        after: Channels out.
-    """
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__(nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU())
 
 
 class Residual(nn.Module):

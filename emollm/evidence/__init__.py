@@ -17,7 +17,7 @@ from emollm.evidence.lexicon import whole
 from emollm.evidence.lookup import Evidence, span_of
 from emollm.evidence.people import Stretch, places, references, stretches
 from emollm.evidence.reading import assertions
-from emollm.evidence.reading_time import course
+from emollm.evidence.reading_time import course, spoken
 from emollm.evidence.times import masked
 from emollm.facs import LIKELY
 from emollm.types import Claim, CueKind, Observation, Part, Rationale
@@ -84,16 +84,17 @@ def check_text(text: str, part: Part, observation: Observation, track: str | Non
 
 
 def _claims(text: str, part: Part, evidence: Evidence, observation: Observation, track: str | None) -> Iterable[Claim]:
-    named = references(text)
+    named = references(masked(text, spoken(text)) if evidence.over_time else text, len(observation.tracks))
     people = stretches(text, named, observation.tracks, track)
     others: dict[str | None, Evidence] = {track: evidence}
     plain = masked(text, places(named)) if named else text
     for item in course(plain) if evidence.over_time else assertions(plain):
-        who = _who(item, people, track)
+        stretch = _who(item, people, track)
+        who = stretch.tracks
         for one in who:
             if one not in others:
                 others[one] = Evidence.of(observation, one)
-        finding = _joint([_judge(item, others[one]) for one in who])
+        finding = _joint([_judge(item, others[one]) for one in who], stretch.every)
         if finding is not None and len(who) == 1 and people and isinstance(item, Heard) and item.topic is Topic.QUOTE:
             finding = _by_another(finding, others[who[0]], who[0])
         if finding is not None:
@@ -110,11 +111,10 @@ def _claims(text: str, part: Part, evidence: Evidence, observation: Observation,
             )
 
 
-def _who(item: Assertion, people: Sequence[Stretch], track: str | None) -> tuple[str | None, ...]:
+def _who(item: Assertion, people: Sequence[Stretch], track: str | None) -> Stretch:
     """Of whom a statement speaks."""
     middle = (item.start + item.end) // 2
-    around = (one.tracks for one in people if one.start <= middle < one.end)
-    return next(around, (track,))
+    return next((one for one in people if one.start <= middle < one.end), Stretch(item.start, item.end, (track,)))
 
 
 def _by_another(finding: Finding, evidence: Evidence, who: str | None) -> Finding:
@@ -125,10 +125,12 @@ def _by_another(finding: Finding, evidence: Evidence, who: str | None) -> Findin
     return Finding(C, finding.cues, reason("elsewhere"))
 
 
-def _joint(findings: Sequence[Finding | None]) -> Finding | None:
-    """The verdict of a statement that may speak of several people: decided only where it is the same of all."""
+def _joint(findings: Sequence[Finding | None], every: bool) -> Finding | None:
+    """The verdict of a statement that may speak of several people: decided only where it is the same of all, unless it speaks of each."""
     if not findings:
         return Finding(U, (), reason("nobody"))
+    if every and (wrong := next((one for one in findings if one is not None and one.verdict is C), None)) is not None:
+        return wrong
     if len(findings) == 1 or len({one.verdict if one is not None else None for one in findings}) == 1:
         return findings[0]
     return Finding(U, (), reason("which"))

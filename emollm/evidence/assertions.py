@@ -97,6 +97,8 @@ class Topic(StrEnum):
     SPEECH = "speech"
     SOUND = "sound"
     QUOTE = "quote"
+    REPORT = "report"
+    """Something that is said to be said, in words that are not quoted."""
     POLARITY = "polarity"
     UNDERSTOOD = "understood"
     """Whether the words were recognised."""
@@ -117,12 +119,14 @@ class Heard(Assertion):
     """Of the polarity of words: 1 positive, -1 negative, 0 neutral."""
     relative: bool = True
     """Said against the usual ("higher"), not in itself ("high")."""
+    extreme: bool = False
+    """Said in itself, but as what stands out: "very high", "in a whisper"."""
     person: bool = False
     """Said of the person, not only of the sound."""
     during: str = ""
     """Words that are said meanwhile, where no time is given."""
     manner: str = ""
-    """The word of :func:`emollm.perception.voice.wording.describe` that is claimed."""
+    """The word of :func:`emollm.perception.voice.wording.describe` that is claimed; how words are told that are not quoted."""
 
 
 def merged(items: list[Assertion]) -> list[Assertion]:

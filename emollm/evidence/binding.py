@@ -9,6 +9,7 @@ from emollm.evidence.times import WINDOWS, Moment, When
 _BOUND = re.compile(r"[;:—,()]|\b(?:and|but|while|whereas|although|then|before|after)\b", re.IGNORECASE)
 _JOINED = re.compile(r"[\w\s']*\b(?:and|or|with)\b[\w\s']*|\s*", re.IGNORECASE)
 _OWN = re.compile(r"\W{0,2}(?:(?:and|but|then|while)\b[\s,]{0,40})?(?!(?:and|but|then|while)\b)\w", re.IGNORECASE)
+_STARTS = re.compile(r"\W*(?:and|but|then|also)?\W*", re.IGNORECASE)
 _RESET = re.compile(r"\b(?:then|later|afterwards?|subsequently|next|finally|followed by|besides?)\b", re.IGNORECASE)
 
 
@@ -45,6 +46,8 @@ def bind(text: str, start: int, end: int, items: Sequence[Timed], times: Sequenc
             continue
         left = max((bound for bound in bounds if bound < time.start), default=start)
         right = min((bound for bound in bounds if bound >= time.end), default=end)
+        if time.when is When.COUNT and not _is_counted(text, order, (left, right), time):
+            continue
         behind = _behind(text, order, (left, right), time, trailing)
         if behind:
             for item in behind:
@@ -66,6 +69,16 @@ def bind(text: str, start: int, end: int, items: Sequence[Timed], times: Sequenc
         for time in trailing.get(id(item), ()):
             item.moments.append(time)
             item.start, item.end = min(item.start, time.start), max(item.end, time.end)
+
+
+def _is_counted(text: str, items: Sequence[Timed], clause: tuple[int, int], time: Moment) -> bool:
+    """Whether a statement of its own clause is counted, or the next where the clause begins with the count.
+
+    "He halts twice, he is quieter" counts something that was not read.
+    """
+    left, right = clause
+    inside = any(left <= item.end and item.start < time.start or time.end <= item.start < right for item in items)
+    return inside or _STARTS.fullmatch(text, left, time.start) is not None
 
 
 def _behind(

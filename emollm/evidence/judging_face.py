@@ -93,6 +93,8 @@ def _readings(item: Assertion, evidence: Evidence) -> Sequence[str]:
         return [*item.codes, *({item.needed} - {*item.codes})]
     if item.codes:
         return item.codes
+    if item.side is not None and (sided := [name for name in item.names if name in UNITS and UNITS[name].two_sided]):
+        return [name for name in sided if _is_measured(name, evidence)] or sided
     if any(_is_measured(name, evidence) for name in item.primary.split()):
         return [name for name in item.names if _is_measured(name, evidence)]
     return item.names
@@ -301,7 +303,7 @@ def _judge_angle(cue: Cue, sign: int, item: Assertion) -> Finding:
     if item.polarity is Polarity.PRESENT:
         need = {Strength.SLIGHT: STILL, Strength.STRONG: medium}.get(item.strength or Strength.MODERATE, TURNED)
         verdict = S if angle >= need else C if angle < STILL or item.strength is Strength.STRONG else U
-        if item.strength is Strength.SLIGHT and angle >= far:
+        if item.strength is Strength.SLIGHT and angle >= (medium + far) / 2:
             verdict = C
         bound = f"{need:.0f}"
     else:

@@ -132,15 +132,15 @@ def _reversed(finding: Finding) -> Finding:
 def _judge_piece(words: tuple[str, ...], item: Heard, spoken: Sequence[_Spoken], evidence: Evidence) -> Finding:
     found = _matches(words, spoken)
     if not found:
-        if not _is_certain(evidence):
+        if not is_certain(evidence):
             return Finding(U, (), reason("unsure_words"))
-        gap = _unheard(item, evidence)
+        gap = unheard(item, evidence)
         return Finding(U, (), gap.reason) if gap is not None else Finding(C, (), reason("not_said"))
     best = found[0]
     if (
         len(words) <= SHORT
         and _changed(words, [word.text for word in best.words], [word.text for word in spoken])
-        and _is_certain(evidence)
+        and is_certain(evidence)
     ):
         return Finding(C, (), reason("not_said"))
     cues = tuple(dict.fromkeys(word.cue for word in best.words))
@@ -154,7 +154,7 @@ def _judge_piece(words: tuple[str, ...], item: Heard, spoken: Sequence[_Spoken],
     return all_of(findings)
 
 
-def _unheard(item: Heard, evidence: Evidence) -> Missing | None:
+def unheard(item: Heard, evidence: Evidence) -> Missing | None:
     """Why words may have been said that were not recognised, at the times of a claim."""
     windows = [window for moment in item.windows if (window := placed(moment, evidence)[0]) is not None]
     if not windows:
@@ -204,6 +204,24 @@ def _transcript(evidence: Evidence) -> list[_Spoken]:
     return [_Spoken(token, None, None, cue.id) for cue in cues for token in tokens(cue.text or "")]
 
 
+def said_by(evidence: Evidence) -> dict[str, str]:
+    """What was said by cue, in order: by this person, where it is known who said what."""
+    spoken, own = _transcript(evidence), {cue.id for cue in evidence.cues}
+    words = (
+        [word for word in spoken if word.cue in own]
+        if any(word.cue not in own for word in spoken if word.cue)
+        else spoken
+    )
+    texts = {cue.id: cue.text or "" for cue in (*evidence.cues, *evidence.others)}
+    out: dict[str, str] = {}
+    for word in words:
+        if word.cue in texts:
+            out[word.cue] = texts[word.cue]
+        else:
+            out[word.cue] = f"{out.get(word.cue, '')} {word.text}".strip()
+    return out
+
+
 def _segment(start: float, end: float, segments: Sequence[Cue]) -> str:
     middle = (start + end) / 2
     return next((cue.id for cue in segments if cue.start - 0.05 <= middle <= cue.end + 0.05), "")
@@ -228,8 +246,9 @@ def _places(words: tuple[str, ...], heard: tuple[str, ...]) -> tuple[tuple[float
             continue
         for length in {count, max(1, count - 1), count + 1}:
             last = min(len(heard), first + length)
-            if _denials(heard[first:last]) != denials:  # one word makes them the opposite
-                continue
+            before = heard[first - 1] if first else ""
+            if _denials(heard[first:last]) != denials or (before not in ("no", words[0]) and _denials([before])):
+                continue  # one word makes them the opposite
             piece = " ".join(heard[first:last])
             matcher = SequenceMatcher(None, piece, wanted, autojunk=False)
             if matcher.real_quick_ratio() >= least and matcher.quick_ratio() >= least:
@@ -294,7 +313,7 @@ def _changed(words: Sequence[str], said: Sequence[str], all_: Sequence[str]) -> 
     )
 
 
-def _is_certain(evidence: Evidence) -> bool:
+def is_certain(evidence: Evidence) -> bool:
     known = [word.confidence for word in evidence.words]
     known = known or [cue.confidence for cue in evidence.cues if cue.name == "said" and cue.confidence is not None]
     return not known or sum(known) / len(known) >= CERTAIN
@@ -314,7 +333,7 @@ def judge_polarity(item: Heard, evidence: Evidence, numbers: Sequence[Finding]) 
         first, last = widened(window) if positive else narrowed(window)
         cues = [cue for cue in cues if cue.start <= last and cue.end >= first]
     if not cues:
-        gap = _unheard(item, evidence) or evidence.gap("voice", "audio")
+        gap = unheard(item, evidence) or evidence.gap("voice", "audio")
         return Finding(U, (), gap.reason if gap is not None else reason("no_words"))
     meant = [cue for cue in cues if any(cue.id in one.cues and one.verdict is S for one in numbers)]
     verdicts = [(_polar(cue.value or 0.0, item), cue) for cue in meant or cues if cue.scale is Scale.RATIO]

@@ -27,11 +27,14 @@ class Mark(NamedTuple):
 
 
 _TOKEN = re.compile(
-    r"\b[LR]\d{1,2}\b|AUs?\s?-?\d{1,3}[A-ELR]?\b(?:\s?(?:\+|/|,|and|&)\s?\d{1,2}\b(?!\.\d|\s?[°%]))*"
+    r"\b[LR]\d{1,2}[A-E]?\b|AUs?\s?-?\d{1,3}[A-ELR]?\b(?:\s?(?:\+|/|,|and|&)\s?\d{1,2}\b(?!\.\d|\s?[°%]))*"
     r"|action units? \d{1,3}\b|[a-z]+(?:['’][a-z]+)?|[+\-−–]?(?:\d+\.\d+|\.\d+|\d+)(?:\s?(?:%|percent\b|°|degrees?\b))?|[^\w\s-]",
     re.IGNORECASE,
 )
-_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*]*\s+(?=[\"'(*\-•A-Z])|\n+")
+_SENTENCE = re.compile(
+    r"(?<=[.!?])[\"')\]*]*\s+(?=[\"'(*\-•A-Z])|\n+"
+    r"|(?<=[a-z]{3}[.!?])(?<!approx\.)(?<!resp\.)(?<!incl\.)(?<!max\.)(?<!min\.)(?<!avg\.)(?<!etc\.)(?<!esp\.)(?<!sec\.)(?<!vol\.)(?<!fig\.)\s+(?=[a-z]{2})"
+)
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
@@ -72,13 +75,12 @@ def whole(text: str, start: int, end: int) -> str:
 
 @cache
 def lexicon() -> dict[str, Any]:
-    """The lexicon as data."""
+    """The lexicon as data: what is said of a face, and in a file of its own what is said of a voice."""
     import yaml
 
-    values: dict[str, Any] = yaml.safe_load(
-        files("emollm.evidence").joinpath("lexicon.yaml").read_text(encoding="utf-8")
-    )
-    return values
+    parts = ("lexicon.yaml", "lexicon_voice.yaml")
+    texts = [files("emollm.evidence").joinpath(name).read_text(encoding="utf-8") for name in parts]
+    return {key: value for text in texts for key, value in yaml.safe_load(text).items()}
 
 
 class Readings(NamedTuple):
@@ -106,7 +108,22 @@ def expanded(phrase: str) -> Iterator[tuple[str, ...]]:
     pieces = re.split(r"\{([^}]*)\}", phrase)
     choices = [piece.split("|") if index % 2 else [piece] for index, piece in enumerate(pieces)]
     for choice in itertools.product(*choices):
-        yield tuple("".join(choice).replace("-", " ").split())
+        words = "".join(choice).replace("-", " ").split()
+        yield from itertools.product(*(inflected(word[1:]) if word.startswith("~") else (word,) for word in words))
+
+
+@cache
+def inflected(verb: str) -> tuple[str, ...]:
+    """The forms of an English verb: itself, "-s", past, participle and "-ing"; those of irregular ones are listed in the lexicon."""
+    stem = verb.removesuffix("e") if not verb.endswith(("ee", "oe", "ye")) else verb
+    if re.fullmatch(r"[^aeiou]*[aeiou][bdgklmnprt]", verb):
+        stem = verb + verb[-1]
+    third = f"{verb}es" if verb.endswith(("s", "x", "z", "ch", "sh", "o")) else f"{verb}s"
+    past = f"{stem}ed" if stem != verb or not verb.endswith("e") else f"{verb}d"
+    if re.search(r"[^aeiou]y$", verb):
+        third, past = f"{verb[:-1]}ies", f"{verb[:-1]}ied"
+    forms = lexicon()["irregular"].get(verb, [past])
+    return tuple(dict.fromkeys((verb, third, *forms, f"{stem}ing")))
 
 
 def _rows_of_the_voice() -> list[tuple[str, str, list[str]]]:
@@ -114,6 +131,7 @@ def _rows_of_the_voice() -> list[tuple[str, str, list[str]]]:
     data = lexicon()
     rows = [(kind, key, phrases) for kind, entries in data["voice"].items() for key, phrases in entries.items()]
     rows += [("part", key, phrases) for key, phrases in data["parts"].items() if key != "gaze"]
+    rows += [("part", "noun", row["phrases"]) for row in data["nouns"]]
     rows += [("negation", key, phrases) for key, phrases in data["negations"].items()]
     rows += [("strength", key, phrases) for key, phrases in data["strengths"].items()]
     return rows + [(kind, kind, data[kind]) for kind in ("generic", "hard", "soft")]
@@ -135,7 +153,20 @@ def _rows_of_the_face() -> list[tuple[str, str, list[str]]]:
         "unmeasured",
     ):
         rows += [(kind, key, phrases) for key, phrases in data[kind].items()]
-    for kind in ("ignore", "generic", "compare", "lesser", "only", "than", "hard", "soft", "probability", "features"):
+    for kind in (
+        "ignore",
+        "generic",
+        "compare",
+        "lesser",
+        "only",
+        "than",
+        "hard",
+        "soft",
+        "probability",
+        "features",
+        "again",
+        "likewise",
+    ):
         rows.append((kind, kind, data[kind]))
     rows += [("noun", str(index), row["phrases"]) for index, row in enumerate(data["nouns"])]
     return rows + [("name", unit.code, [unit.name]) for unit in UNITS.values() if unit.code < "AU5"]
@@ -169,7 +200,7 @@ def _phrases(voice: bool) -> dict[str, _Entry]:
 
 
 _SIGNS = {"(": "open", ")": "close", ",": "comma", ";": "hard", ":": "hard", "—": "hard", "–": "hard"}
-_CODE = re.compile(r"aus?\s?-?\d|action units? \d|[lr]\d{1,2}$")
+_CODE = re.compile(r"aus?\s?-?\d|action units? \d|[lr]\d{1,2}[a-e]?$")
 
 
 def marks(text: str, start: int, end: int, *, voice: bool = False) -> Iterator[Mark]:
@@ -225,10 +256,19 @@ def linked(text: str, known: list[Mark]) -> list[Mark]:
     out: list[Mark] = []
     dashes = [mark for mark in known if text[mark.start : mark.end] in ("—", "–")]
     paired = {one for pair in itertools.pairwise(dashes) if pair[1].token - pair[0].token <= 5 for one in pair}
+    aside = {
+        one
+        for three in zip(known, known[1:], known[2:], strict=False)
+        if [mark.kind for mark in three] == ["comma", "hard", "comma"] and three[2].token - three[0].token == 2
+        for one in three
+    }
     for index, mark in enumerate(known):
         before = out[-1] if out else None
         following = known[index + 1] if index + 1 < len(known) else None
-        if mark in paired:
+        if mark in paired or mark in aside:
+            continue
+        if mark.kind == "hard" and text[mark.start : mark.end].lower() == "which" and (at := _described(out, mark)):
+            out[at:] = [mark._replace(kind="relative")]
             continue
         link = (
             mark.kind == "hard"
@@ -244,12 +284,28 @@ def linked(text: str, known: list[Mark]) -> list[Mark]:
                     and following.kind == "predicates"
                     and following.token - mark.token == 1
                 )
+                or (
+                    before.kind in ("noun", "moves")
+                    and following is not None
+                    and following.kind in ("strengths", "sides", "compare", "lesser", "only")
+                    and following.token - mark.token <= 2
+                )
             )
             and not any(one.kind == "negations" for one in out)
         )
         if not link:
             out.append(mark)
     return out
+
+
+def _described(known: list[Mark], which: Mark) -> int:
+    """Behind how many marks a "which" follows a part, a comma between them left out; 0 where it follows none."""
+    rest = known[-2:]
+    if rest and rest[-1].kind == "comma" and which.token - rest[-1].last == 1:
+        which, rest = rest.pop(), rest
+    parts = rest[-1] if rest else None
+    near = parts is not None and parts.kind in ("parts", "noun", "name") and which.token - parts.last == 1
+    return known.index(parts) + 1 if near and parts is not None else 0
 
 
 def parse_number(word: str) -> tuple[float, str]:

@@ -11,90 +11,31 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from emollm.evidence.lexicon import sentences
+from emollm.evidence.people_words import (
+    AFTER,
+    AGENT,
+    BESIDE,
+    CLAUSE,
+    FIRST_PERSON,
+    HEADING,
+    HINT,
+    LEAD,
+    NEAR,
+    OBJECT,
+    ORDINALS,
+    PLACED,
+    PRONOUN,
+    REFERENCE,
+    WORDS,
+    several,
+)
 from emollm.types import Track
 
-_WHO = (
-    r"(?:persons?|people|man|woman|men|women|boy|girl|child|adult|lady|gentleman|guy|individual|subject|face|figure|speaker|listener"
-    r"|participant|interviewer|colleague|partner|companion|one)"
-)
-_MIND = r"(?:[\w-]{2,12}\s){0,2}?"
-_PLACE = r"(?:(?:on|at|to|in|towards?)\s(?:the\s)?(?:(?:very|far|viewer's|picture's|image's)\s)?(?P<place>left|right|middle|centre|center)(?:[-\s](?:hand\s)?side)?(?!\s(?:side\s)?of\s(?:his|her|their|the\s(?:face|mouth|person)))\b)"  # fmt: skip
-_ORDINALS = {
-    "first": 1,
-    "second": 2,
-    "third": 3,
-    "fourth": 4,
-    "1st": 1,
-    "2nd": 2,
-    "3rd": 3,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "a": 1,
-    "b": 2,
-    "c": 3,
-}
-_REFERENCE = re.compile(
-    r"\b(?:"
-    r"(?P<id>p\d{1,2})\b(?!\s?[<>=]|\.\d)"
-    r"|(?:person|subject|speaker|face|participant|individual|track|man|woman)\s?#?(?P<number>\d{1,2}|one\b|two\b|three\b|[abc]\b(?!\s[a-z]))(?![\d.:]\d)"
-    rf"|(?:the\s)?(?P<nth>first|second|third|fourth|1st|2nd|3rd)\s(?:(?:(?:visible|detected)\s)?(?:{_WHO.replace('|one', '')})\b|of\s(?:the\s|these\s)?(?:two|three|pair|couple)\b)"
-    rf"|(?P<else>(?:the|an|every)\s?other\s(?:{_MIND}{_WHO}\b|(?=[a-z]{{3,10}}s\b))|another\s{_MIND}{_WHO}\b|(?:someone|somebody|anyone)\selse\b|the\sothers?\b(?!\s(?:hand|side|corner|eye|brow|eyebrow|cheek|half|lip|nostril|lid))|(?:his|her|their)\s(?:{_WHO.replace('|one', '').replace('face|', '')}|neighbou?r|friend|counterpart|conversation\spartner)\b)"
-    rf"|(?:(?:the|a|an)\s{_MIND})?{_WHO}(?:'s\sface)?\s{_PLACE}"
-    rf"|(?:the\s)?(?P<side>left|right)(?:most|-hand)?\s(?:{_WHO.replace('|face|', '|').replace('|one', '')}|(?<=most\s)one)\b"
-    r"|(?P<main>the\s(?:main|most\sprominent|foreground|principal)\s(?:person|subject|figure|face|man|woman))"
-    r"|the\s(?P<role>speaker|listener|interviewer)\b"
-    r"|(?:the|a|an)\s(?:[\w-]{2,12}\s)?(?P<noun>man|woman|boy|girl|child|lady|gentleman|guy|mother|father|interviewer)\b"
-    r")(?P<of>'s|’s)?(?:\s?\((?:the\s)?(?:person\s)?(?P<alias>p?\d{1,2}|first|second|third)(?:\s(?:person|one|face|speaker))?\))?",
-    re.IGNORECASE,
-)
-"""Phrases for a person; in parentheses behind one may stand an id."""
-_OBJECT = re.compile(
-    r"\b(?:at|(?:listen\w*|talk\w*|speak\w*|spoke|turn\w*|next|look\w*|respond\w*|react\w*|repl\w+|says?|said|close)\sto|towards?|beside|behind|besides|near|facing|opposite|than|with|like|unlike|by|next\sto|front\sof|hears?|sees?|watch(?:es)?|watching|addresses|interrupts|and\snot|not)\s(?:the\s)?$",
-    re.IGNORECASE,
-)
-"""What stands before somebody who is not the one of whom something is said."""
-_BESIDE = re.compile(
-    rf"\b(?:next\sto|beside|besides|opposite|unlike|near|behind|facing|in\sfront\sof)\s(?P<who>(?:an?|some)\s(?:[\w-]+\s){{0,3}}?{_WHO})\b",
-    re.IGNORECASE,
-)
-"""Somebody of whom something is said only in passing: "next to a beaming companion"."""
-_AGENT = re.compile(r"\b(?:\w{2,10}ed|spoken|said|given|sung|shown|heard)\sby\s(?:the\s)?$", re.IGNORECASE)
-"""What stands before the one who does something: "spoken by p2"."""
-_CLAUSE = re.compile(r";|,?\s(?:while|whereas|but|though|although|meanwhile)\b|,\s(?=and\b)|\s(?=and\s)|,\s(?=p\d|the\sother|the\sperson|the\sone|the\sm|the\sw|the\ss)|[:—–]|[.!?]\s", re.IGNORECASE)  # fmt: skip
-_PRONOUN = re.compile(r"\b(?:he|she|they|his|her|hers|their|theirs|him|them|it|its|both)\b", re.IGNORECASE)
-_HEADING = re.compile(r"[\W_]*$")
-_HINT = re.compile(
-    rf"\bp\d|\b(?:other|another|else|man|woman|boy|girl|lady|gentleman|guy|child|mother|father|speaker|listener|interviewer)\b"
-    rf"|\b(?:1st|2nd|3rd)\b|\b(?:first|second|third|fourth)\sof\s|\b(?:first|second|third|fourth|main|prominent|foreground|principal|left|right|leftmost|rightmost)[\s-](?:[\w-]+\s){{0,2}}{_WHO}\b"
-    rf"|\b{_WHO}(?:'s\sface)?\s(?:on|at|to|in|towards?)\s|\b(?:person|subject|face|participant|individual|track)\s?#?(?:\d|(?:one|two|three|[abc])\b)"
-    r"|\b(?:his|her|their)\s(?:person|partner|friend|companion|colleague|neighbou?r|counterpart|conversation)",
-    re.IGNORECASE,
-)
-"""What stands in every sentence that has a reference; it is found faster."""
+_EXTRA = ("xhead", "zhead", "xside", "yside", "zside", "xplace", "yplace")
+"""Groups that say by a side which person of several is meant."""
 
-
-_WORDS = (
-    "other", " else", "man", "boy", "girl", "lady", "guy", "child", "speaker", "listener", "interviewer", "first", "second ", "third ", "1st", "2nd", "3rd",
-    "fourth", " main ", "prominent", "foreground", "principal", "p1", "p2", "p3", "p4", "person 1", "person 2", "person 3", "person one",
-    "person two", "person a", "person b", "subject 1", "subject 2", "face 1", "face 2", "track ", "#", "partner", "friend", "companion",
-    "colleague", "neighbo", "counterpart", "conversation",
-)  # fmt: skip
-_NEAR = (
-    "person ",
-    "one on",
-    "one to",
-    "one at",
-    "face on",
-    "face to",
-    "people",
-    "subject ",
-    "individual",
-    "hand person",
-    "most",
-    "figure",
-)
-"""One of these, or a side beside one of those, stands in every text that has a reference; that is found fastest."""
+_SIDED = re.compile(r"\b(?:brow|eyebrow|eye|corner|cheek|lid|eyelid|nostril|dimple|side|half)s?\b", re.IGNORECASE)
+"""Parts of which there is a left and a right one."""
 
 
 class Stretch(NamedTuple):
@@ -104,22 +45,50 @@ class Stretch(NamedTuple):
     end: int
     tracks: tuple[str | None, ...]
     """Whom it may speak of: one, or several of whom it is not clear which; none if nobody who was measured."""
+    every: bool = False
+    """Whether it speaks of all of them: "both smile"."""
 
 
-def references(text: str) -> list[re.Match[str]]:
-    """All phrases of a text for a person, in order."""
+def references(text: str, people: int = 1) -> list[re.Match[str]]:
+    """All phrases of a text for a person, in order.
+
+    Args:
+        text: Free English.
+        people: How many were measured. Of several a place or a role alone says who is meant.
+    """
     plain = text.lower()
-    aside = (" left" in plain or " right" in plain or "middle" in plain) and any(word in plain for word in _NEAR)
-    if not aside and not any(word in plain for word in _WORDS):
+    if people > 1:
+        matches = (match for span in sentences(text) for match in several().finditer(text, *span))
+        return [match for match in matches if not (group(match, "zside") and _SIDED.search(_sentence_before(match)))]
+    aside = (" left" in plain or " right" in plain or "middle" in plain) and any(word in plain for word in NEAR)
+    if not aside and not any(word in plain for word in WORDS):
         return []
-    spans = [span for span in sentences(text) if _HINT.search(text, *span)]
-    return [match for span in spans for match in _REFERENCE.finditer(text, *span)]
+    spans = [span for span in sentences(text) if HINT.search(text, *span)]
+    found = (match for span in spans for match in REFERENCE.finditer(text, *span))
+    return [match for match in found if match.group().lower() not in ("the other", "the others")]
+
+
+def _sentence_before(match: re.Match[str]) -> str:
+    """What stands before a reference in its sentence."""
+    return re.split(r"[.!?]\s", match.string[: match.start()])[-1]
 
 
 def places(found: Sequence[re.Match[str]]) -> list[tuple[int, int]]:
     """Where references say by a side or a number which person they mean: "on the left", which is no side of a face."""
-    own = [match.span(name) for match in found for name in ("nth", "number", "place", "side", "alias") if match[name]]
-    return own + [match.span("who") for match in (_BESIDE.finditer(found[0].string) if found else ())]
+    keys = ("nth", "number", "place", "side", "alias", *_EXTRA)
+    own = [match.span(name) for match in found for name in keys if group(match, name)]
+    own += [after.span("place") for match in found if (after := _behind(match)) is not None]
+    return own + [match.span("who") for match in (BESIDE.finditer(found[0].string) if found else ())]
+
+
+def group(match: re.Match[str], name: str) -> str | None:
+    """A group of a reference; None where its pattern has no such group."""
+    return match[name] if name in match.re.groupindex else None
+
+
+def _behind(match: re.Match[str]) -> re.Match[str] | None:
+    """The place in parentheses behind "one" or "the other", if there is one."""
+    return AFTER.match(match.string, match.end()) if group(match, "xone") or match["else"] else None
 
 
 def stretches(text: str, found: Sequence[re.Match[str]], people: Sequence[Track], track: str | None) -> list[Stretch]:
@@ -150,7 +119,7 @@ class _Teller:
         """Whether somebody was named."""
         self.names: dict[str, str] = {}
         """Who a word like "woman" stands for."""
-        nouns = {match["noun"].lower() for match in found if match["noun"]}
+        nouns = {word.lower() for match in found if (word := match["noun"] or group(match, "xname"))}
         self.told_apart = len(nouns) > 1 and len(people) > 1
         """Whether people are told apart by such words."""
 
@@ -170,18 +139,21 @@ class _Teller:
         before = self._unnamed(start, known[0][0].start())
         if self.current == (self.track,) and not self.named:  # nobody was named yet: it may be either
             before = tuple(dict.fromkeys((*before, *known[0][1])))
-        self.named = True
+        self.named, every = True, False
         for index, (match, who) in enumerate(known):
             cut = self._cut(first, match.start(), bool(index))
             cut = start if cut is None and not index else cut
             if cut is not None and cut > first:
-                out.append(Stretch(first, cut, before))
+                out.append(Stretch(first, cut, before, every))
                 first = cut
             elif index and cut is None:
                 continue  # a second person in one clause: "p1 smiles more than p2 does"
-            before = self.current = who
-            self.headed = _HEADING.match(self.text[match.end() : end].split(":", 1)[0]) is not None and ":" in self.text[match.end() : match.end() + 6]  # fmt: skip
-        out.append(Stretch(first, end, before))
+            before, every = who, group(match, "xevery") is not None
+            if every:
+                continue
+            self.current = who
+            self.headed = HEADING.match(self.text[match.end() : end].split(":", 1)[0]) is not None and ":" in self.text[match.end() - 1 : match.end() + 6]  # fmt: skip
+        out.append(Stretch(first, end, before, every))
         return out
 
     def _cut(self, first: int, at: int, later: bool) -> int | None:
@@ -190,11 +162,13 @@ class _Teller:
         What stands before a comma or a colon in front of the first person of a sentence is said of the same one: "Quietly, …, p2 …".
         """
         last = None
-        for match in _CLAUSE.finditer(self.text, first):
+        for match in CLAUSE.finditer(self.text, first):
             if match.end() > at:
                 break
             if later or match.group().strip() not in (",", ":", "—", "–"):
                 last = match
+        if later and len(self.people) > 1 and (lead := LEAD.search(self.text, first, at)) is not None:
+            return max(lead.start(), last.start()) if last is not None else lead.start()
         if last is None:
             return None
         between = self.text[last.end() : at].split()
@@ -203,13 +177,15 @@ class _Teller:
 
     def _unnamed(self, start: int, end: int) -> tuple[str | None, ...]:
         """Of whom a sentence speaks that names nobody."""
-        if self.current == (self.track,) or self.headed or _PRONOUN.search(self.text, start, end):
+        if self.current == (self.track,) or self.headed or PRONOUN.search(self.text, start, end):
             return self.current
         return tuple(dict.fromkeys((self.track, *self.current))) if self.current else (self.track,)
 
     def _is_object(self, match: re.Match[str]) -> bool:
-        before = self.text[max(0, match.start() - 20) : match.start()]
-        return _OBJECT.search(before[-16:]) is not None and _AGENT.search(before) is None
+        before = self.text[max(0, match.start() - 40) : match.start()]
+        if len(self.people) > 1 and (FIRST_PERSON.search(before) or PLACED.search(self.text, 0, match.start())):
+            return False
+        return OBJECT.search(before[-16:]) is not None and AGENT.search(before[-20:]) is None
 
     # who is meant
 
@@ -218,20 +194,32 @@ class _Teller:
         who = self._meant(match)
         if match["alias"]:
             alias = match["alias"].lower()
-            who = self._of_id(f"p{_ORDINALS.get(alias) or alias.removeprefix('p')}")
+            who = self._of_id(f"p{ORDINALS.get(alias) or alias.removeprefix('p')}")
         noun = re.search(r"\b(man|woman|boy|girl|child|lady|gentleman|guy|mother|father)\b", match.group().lower())
-        if noun is not None and who and len(who) == 1 and who[0] is not None and not match["noun"]:
-            self.names[noun[1]] = who[0]
+        name = (group(match, "xname") or (noun[1] if noun else "")).lower()
+        if name and who and len(who) == 1 and who[0] is not None and not match["noun"]:
+            self.names[name] = who[0]
         return who
 
     def _meant(self, match: re.Match[str]) -> tuple[str | None, ...] | None:
+        place = next((word for name in _EXTRA if (word := group(match, name))), None)
+        if place is None and (after := _behind(match)) is not None:
+            place = after["place"]
+        if place is not None:
+            return self._at(place.lower())
+        if group(match, "xfront") or group(match, "xback"):
+            return self._at_depth(bool(group(match, "xfront")))
+        if any(group(match, name) for name in ("xall", "xevery", "xone")):
+            return tuple(one.id for one in self.people)
+        if name := group(match, "xname"):
+            return self._of_noun(name.lower(), match.group())
         if match["id"]:
             return self._of_id(match["id"])
         if match["number"]:
             number = match["number"].lower()
-            return self._of_id(f"p{_ORDINALS.get(number) or number}")
+            return self._of_id(f"p{ORDINALS.get(number) or number}")
         if match["nth"]:
-            return self._of_id(f"p{_ORDINALS[match['nth'].lower()]}")
+            return self._of_id(f"p{ORDINALS[match['nth'].lower()]}")
         if match["else"]:
             return self._other()
         if match["place"] or match["side"]:
@@ -260,6 +248,13 @@ class _Teller:
         if place in ("left", "right"):
             return (row[0 if place == "left" else -1].id,)
         return (row[len(row) // 2].id,) if len(row) % 2 else ()
+
+    def _at_depth(self, front: bool) -> tuple[str | None, ...]:
+        """Who is in front or behind, where the prominence of two tells them apart; else either."""
+        row = sorted(self.people, key=lambda one: one.prominence)
+        if len(row) != 2 or row[1].prominence < 1.2 * row[0].prominence:
+            return tuple(one.id for one in row)
+        return (row[1 if front else 0].id,)
 
     def _of_role(self, role: str) -> tuple[str | None, ...] | None:
         if len(self.people) < 2:

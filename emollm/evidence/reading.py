@@ -10,34 +10,50 @@ import re
 
 from emollm.evidence.assertions import Assertion, Polarity, merged, unread
 from emollm.evidence.lexicon import Mark, lexicon, linked, marks, readings, sentences
-from emollm.evidence.reading_names import Namer
+from emollm.evidence.reading_pose import Poser
 from emollm.types import CueKind
 
 _JOINED = re.compile(r"(?:[\s,]|\b(?:and|or|the|his|her|their|both)\b)*", re.IGNORECASE)
 """What stands between two parts that one thing is said of: "the head and the eyes"."""
 _LOOK = re.compile(r"\b(?:a|an|his|her|their)\s(?:[\w-]+,?\s){0,3}$", re.IGNORECASE)
-_DOES_NOT = re.compile(r"(?:is|are|was|were|does|do|did|has|have)(?:n't|\snot)")
+_DOES_NOT = re.compile(r"(?:is|are|was|were|does|do|did|has|have)(?:n't|\snot)|not")
 _ENDS = re.compile(
-    r"(?:[\s,]{1,2}(?:only\s)?(?:at|in|on|with)|[^.;:]{0,30}?\b(?:only|just))\s(?:the|their|its|his|her)\s(inner|outer)\b",
+    r"(?:[\s,]{1,2}(?:only\s)?(?:at|in|on|with|towards?)|[^.;:]{0,30}?\b(?:only|just))\s(?:the|their|its|his|her)\s(inner|outer|middle|centre|center)\b",
     re.IGNORECASE,
 )
 """What says which end of the brows is meant, behind the movement."""
+_FINITE = re.compile(
+    r"\s(?:is|are|was|were|has|have|had|does|do|did|stays?|remains?|looks?|seems?|goes|go|comes?|gets?)\b",
+    re.IGNORECASE,
+)
 _GOVERNED = re.compile(
     r"\b(?:around|at|near|under|beneath|below|above|between|beside)\s(?:(?:the|his|her|their|both)\s)?$", re.IGNORECASE
 )
 """What stands before a part that only says where something is: "wrinkles around the eyes"."""
-_POSE_MOVES = {"turn", "tilt", "bow", "rear", "up", "down", "direct", "away", "aside", "back"}
 
 
 def assertions(text: str) -> list[Assertion]:
     """All assertions of a text on a face, in order, without their times: those of a photo."""
-    return [item for start, end in sentences(text) for item in read(text, start, end)]
+    subjects: list[tuple[str, bool]] = []
+    return [item for start, end in sentences(text) for item in read(text, start, end, subjects=subjects)]
 
 
-def read(text: str, start: int, end: int, *, repeated: bool = False) -> list[Assertion]:
-    """The assertions of one sentence on a face, in order; repetitions are left out unless they are wanted."""
+def read(
+    text: str, start: int, end: int, *, repeated: bool = False, subjects: list[tuple[str, bool]] | None = None
+) -> list[Assertion]:
+    """The assertions of one sentence on a face, in order; repetitions are left out unless they are wanted.
+
+    Args:
+        text: The text.
+        start: Where the sentence starts.
+        end: Where it ends.
+        repeated: Whether repetitions are wanted.
+        subjects: The parts that the sentences before spoke of last, and whether their names are plural; it is brought up to date.
+    """
     known = linked(text, list(marks(text, start, end)))
-    found = _Reader(text, known).read()
+    reader = _Reader(text, known)
+    reader.subjects = subjects if subjects is not None else []
+    found = reader.read()
     if not repeated:
         found = merged(found)
     return sorted([*found, *unread(text, start, end, known, found)], key=lambda item: (item.start, item.end))
@@ -46,7 +62,7 @@ def read(text: str, start: int, end: int, *, repeated: bool = False) -> list[Ass
 # ---- marks to assertions --------------------------------------------------------------------------------------------
 
 
-class _Reader(Namer):
+class _Reader(Poser):
     """Reads the marks of one sentence from left to right."""
 
     def read(self) -> list[Assertion]:
@@ -78,23 +94,37 @@ class _Reader(Namer):
     def _comma(self, mark: Mark, index: int) -> None:
         if self.inside:
             return
-        if not self._is_listed(index):
+        if self.compared:
+            self.generic = self.compared = False
+        continues = self._continues(index)
+        if not self._is_listed(index, continues):
             self.negation = None
-        self.last = []
+        if not continues:
+            self.last = []
         if self.found:
             self.pending = [
                 part for part in self.pending if not _GOVERNED.search(self.text[max(0, part.start - 20) : part.start])
             ]
 
-    def _is_listed(self, index: int) -> bool:
-        """Whether a denial goes on behind a comma: "no smile, frown or pout"."""
-        if self.negation is None or self._text(self.negation) not in (
-            "no",
-            "without",
-            "none of",
-            "neither",
-            "devoid of",
-        ):
+    def _continues(self, index: int) -> bool:
+        """Whether more is said behind a comma of the part before it: "lips together, not pressed"."""
+        token = self.marks[index].last
+        for number, mark in enumerate(self.marks[index + 1 :], index + 1):
+            if mark.token - token > 2:
+                return False
+            if mark.kind == "moves":
+                following = self.marks[number + 1] if number + 1 < len(self.marks) else None
+                ahead = following is not None and following.kind in ("parts", "noun", "features") and following.token - mark.last <= 3  # fmt: skip
+                return not ahead and self._pairs(self.last, mark, number)
+            if mark.kind not in ("negations", "strengths"):
+                return False
+            token = mark.last
+        return False
+
+    def _is_listed(self, index: int, continues: bool) -> bool:
+        """Whether a denial goes on behind a comma: "no smile, frown or pout", "not tightened, pressed or stretched"."""
+        listing = ("no", "without", "none of", "neither", "devoid of")
+        if self.negation is None or (self._text(self.negation) not in listing and not continues):
             return False
         for mark in self.marks[index + 1 :]:
             if mark.kind in ("hard", "soft", "negations", "predicates"):
@@ -108,8 +138,42 @@ class _Reader(Namer):
                 for part in self.pending
                 if {"is", "are", "was", "were"}.isdisjoint(self.text[part.end : mark.start].lower().split())
             ]
-        if self.negation and self._text(mark) == "and" and not self._is_wide(self.negation):
+        if self.negation and self._text(mark) == "and" and (not self._is_wide(self.negation) or self._is_clause(index)):
             self.negation = None
+
+    def _is_clause(self, index: int) -> bool:
+        """Whether a part with a verb of its own follows: "and the brow is lowered"."""
+        rest = [mark for mark in self.marks[index + 1 : index + 4] if mark.kind not in ("sides", "strengths")]
+        return bool(rest) and rest[0].kind == "parts" and rest[0].token - self.marks[index].last <= 3 and _FINITE.match(self.text, rest[0].end) is not None  # fmt: skip
+
+    def _relative(self, mark: Mark, index: int) -> None:
+        """A clause that says something of the part right before it: "the lids, which are tightened"."""
+        self.negation, self.generic = None, False
+        before = self.marks[index - 1]
+        self.pending = [before] if before.kind == "parts" else []
+
+    def _echo(self, mark: Mark, index: int) -> bool:
+        """Reads a fragment that goes on with the part of the sentence before: "Lips apart. Not stretched." """
+        place = (mark.start, mark.end, mark.token, mark.last)
+        parts = [part for name, _ in self.subjects if self._pairs([part := Mark("parts", name, *place)], mark, index)]
+        kept = [*self.subjects]
+        if parts:
+            self._say(parts, mark, index)
+            self.subjects[:] = kept
+        return bool(parts)
+
+    def _is_plural(self, part: Mark) -> bool:
+        """Whether the words of a part, or the pronoun that stands for it, are plural."""
+        words = self._text(part).split()
+        return words[0] not in lexicon()["again_one"] and any(word.endswith("s") or word in ("teeth", "they're", "they", "these", "those", "both", "they've") for word in words)  # fmt: skip
+
+    def _again(self, mark: Mark, index: int) -> None:
+        """A pronoun goes on with the parts that were spoken of last, if it agrees with them: "nor are they puckered"."""
+        many = self._text(mark) not in lexicon()["again_one"]
+        fit = [part for part, plural in self.subjects if plural == many or (many and len(self.subjects) > 1)]
+        if fit and not self.pending and not self.last and not self.inside and not self.group:
+            self.pending = [Mark("parts", part, mark.start, mark.end, mark.token, mark.last) for part in fit]
+            self.echoed = True
 
     def _is_wide(self, mark: Mark) -> bool:
         return self._text(mark) in lexicon()["wide_negations"]
@@ -137,7 +201,13 @@ class _Reader(Namer):
         self.tokens[id(own)] = self.tokens[id(item)]
 
     def _generic(self, mark: Mark, index: int) -> None:
-        self.generic = True
+        if not any(
+            other.kind == "than" and mark.token - other.last <= 4 for other in self.marks[max(0, index - 3) : index]
+        ):
+            self.generic, self.compared = (
+                True,
+                self._text(mark) in ("as if", "as though"),
+            )  # but not in "louder than he normally is"
 
     def _negations(self, mark: Mark, index: int) -> None:
         self.negation = None if mark.id == "none" else mark
@@ -146,6 +216,9 @@ class _Reader(Namer):
             self.found[-1].polarity, self.found[-1].end = Polarity.ABSENT, mark.end
         following = self.marks[index + 1] if index + 1 < len(self.marks) else None
         alone = following is None or following.kind in ("comma", "hard", "soft")
+        if alone and self._text(mark) == "no" and self._answers(index):
+            self.found[-1].polarity, self.found[-1].end, self.negation = Polarity.ABSENT, mark.end, None
+            return
         if alone and self.pending and self.moved is not None and _DOES_NOT.fullmatch(self._text(mark)):
             parts = self.pending if self._pairs(self.pending, self.moved, index) else []
             self._say(
@@ -158,9 +231,28 @@ class _Reader(Namer):
         if said and self.group and (following is None or following.token > mark.last + 1):
             self._predicates(mark._replace(id="present"), index)
 
+    def _answers(self, index: int) -> bool:
+        """Whether a "no" stands right behind a statement: "lip corners raised, no"."""
+        before = self.marks[index - 1] if index else None
+        if before is None or before.kind not in ("comma", "hard") or not self.found:
+            return False
+        return self.marks[index].token - before.last == 1 and self.tokens[id(self.found[-1])][1] == before.token - 1
+
+    def _likewise(self, mark: Mark, index: int) -> None:
+        """A part that does as the one before it: "outer brow too", "the lids don't follow"."""
+        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
+        stops = ("comma", "hard", "soft", "close")
+        ended = following is None or (following.kind in stops and following.token == mark.last + 1)
+        if ended and self.pending and self.moved is not None and self._pairs(self.pending, self.moved, index):
+            move = self.moved._replace(start=mark.start, end=mark.end, token=mark.token, last=mark.last)
+            self._say(self.pending, move, index)
+            self.pending, self.negation = [], None
+
     # subjects and what is said of them
 
     def _parts(self, mark: Mark, index: int) -> None:
+        if self.echoed:
+            self.pending, self.echoed = [], False
         if mark.id == "gaze" and (self.pending or self._is_look(mark)):
             return
         self.pending.append(mark)
@@ -169,16 +261,14 @@ class _Reader(Namer):
         if self._text(mark) == "nothing" and not self.pending and not self.last:
             self.negation = mark._replace(kind="negations", id="absent")  # "nothing pulls the brows down"
             return
-        if (mark.id == "turn" and self._goes_on(index)) or self._is_adverb(mark, index):
-            return
-        faces = mark.id == "direct" and self._text(mark).startswith("fac")
         if (
-            (mark.id in ("turn", "tilt", "away") or faces)
-            and not self.pending
-            and not self.last
-            and not self.found
-            and mark.token <= 3
+            (mark.id in ("turn", "tilt") and self._goes_on(index))
+            or self._is_aside(mark)
+            or self._is_adverb(mark, index)
+            or self._is_split(mark, index)
         ):
+            return
+        if self._is_turn(mark, index) and not self._has_object(mark, index):
             self._turned(mark, index)
             return
         self._leave_head(mark)
@@ -195,30 +285,57 @@ class _Reader(Namer):
         ):
             self.used.add(following)
             self._say([following], mark, index)
+        elif not self.pending and not self.last and not self.found and mark.token <= 2 and self._echo(mark, index):
+            return
         elif self.pending:
             parts = self.pending if self._pairs(self.pending, mark, index) else []
             if parts:
                 self._say(parts, mark, index)
                 self.pending = []
-        elif self.last and mark.token - self.last[-1].last <= 8:
+        elif self.last and mark.token - self.last[-1].last <= 11:
             self._say(self.last, mark, index)
-        elif self.group and mark.id == "show":
+        elif self.group and mark.id in ("show", "act"):
             self._predicates(mark._replace(id="present"), index)
+        elif (units := lexicon()["alone"].get(self._text(mark))) is not None:
+            self._name_it(Assertion(CueKind.ACTION_UNIT, mark.start, mark.end, tuple(units)), mark)
+
+    def _is_aside(self, mark: Mark) -> bool:
+        """Whether "to one side" only says that a turn or tilt before it goes somewhere."""
+        return mark.id == "aside" and self.moved is not None and self.moved.id in ("turn", "tilt") and 0 < mark.token - self.moved.last <= 2  # fmt: skip
+
+    def _has_object(self, mark: Mark, index: int) -> bool:
+        """Whether a part that the movement is said of follows: "turns her eyes"."""
+        rest = [one for one in self.marks[index + 1 : index + 4] if one.kind not in ("sides", "strengths")]
+        if rest and rest[0].kind == "noun" and rest[0].token - mark.last == 1:
+            return True  # "a left-leaning smile"
+        return bool(rest) and rest[0].kind == "parts" and rest[0].token - mark.last <= 4
+
+    def _is_split(self, mark: Mark, index: int) -> bool:
+        """Whether the verb of a movement stands on both sides of its object: "blows the cheeks up", "tips her head back"."""
+        particles = lexicon()["particles"]
+        rest = self.marks[index + 1 : index + 3]
+        if mark.id in ("turn", "tilt") and len(rest) == 2 and rest[0].kind == "parts" and rest[1].kind == "moves":
+            near = rest[0].token - mark.last <= 3 and rest[1].token - rest[0].last == 1
+            return near and rest[1].id not in ("turn", "tilt") and self._text(rest[1]).split()[0] in particles
+        last = self.last[-1] if self.last else None
+        return (
+            last is not None
+            and self.moved is not None
+            and self.moved.end <= last.start
+            and mark.token - last.last == 1
+            and self._text(mark) in particles
+        )
 
     def _is_look(self, mark: Mark) -> bool:
         """Whether "look" is what a face looks like: "a downturned look"."""
-        return self._text(mark) == "look" and _LOOK.search(self.text[max(0, mark.start - 45) : mark.start]) is not None
+        aimed = re.match(r"\s(?:to|towards?|at|into|up|down|left|right|away|over|off)\b", self.text[mark.end :])
+        return aimed is None and self._text(mark) == "look" and _LOOK.search(self.text[max(0, mark.start - 45) : mark.start]) is not None
 
     def _is_adverb(self, mark: Mark, index: int) -> bool:
         """Whether "still" is no rest but goes with the next word: "still open"."""
         following = self.marks[index + 1] if index + 1 < len(self.marks) else None
         still = self._text(mark) == "still" and following is not None and following.token == mark.last + 1
         return still and following is not None and following.kind == "moves"
-
-    def _turned(self, mark: Mark, index: int) -> None:
-        """A turn at the beginning that names no part is one of the head: "Turned far to the left"."""
-        if mark.id == "direct" or self._direction(mark, index) is not None:
-            self._say([Mark("parts", "head", mark.start, mark.end, mark.token, mark.last)], mark, index)
 
     def _leave_head(self, mark: Mark) -> None:
         """Forgets a head or face that the movement is not said of: "the face looks happy, and the mouth corners …"."""
@@ -235,25 +352,29 @@ class _Reader(Namer):
         return (
             bool(rest)
             and rest[0].kind == "moves"
-            and rest[0].id != "turn"
+            and rest[0].id not in ("turn", "aside" if self.marks[index].id == "tilt" else "turn")
             and rest[0].token - self.marks[index].last <= 3
         )
 
     def _pairs(self, parts: list[Mark], move: Mark, index: int) -> bool:
-        table = lexicon()["table"]
-        return any(
-            move.id in table.get(part.id, {}) or self._pose(part, move, index, dry=True) is not None for part in parts
-        )
+        return any(self._units(part, move) or self._pose(part, move, index, dry=True) is not None for part in parts)
+
+    def _units(self, part: Mark, move: Mark) -> list[str]:
+        """What a part and a movement claim; a part that "takes part" moves in any of the ways in which it can rest."""
+        row: dict[str, list[str]] = lexicon()["table"].get(part.id, {})
+        if move.id == "act" and "act" in row:
+            return row["act"]
+        acts = move.id == "act" or (move.id == "turn" and self._text(move).startswith("mov") and "turn" not in row)
+        return [unit.strip("-") for unit in row.get("rest", ())] if acts else row.get(move.id, [])
 
     def _say(self, parts: list[Mark], move: Mark, index: int) -> None:
         for part in parts:
             span = (min(part.start, move.start), max(part.end, move.end))
             tokens = (min(part.token, move.token), max(part.last, move.last))
-            units = lexicon()["table"].get(part.id, {}).get(move.id)
-            if units:
+            if units := self._units(part, move):
                 names, absent, primary, needed = readings(units)
                 if part.id == "brows" and (ends := _ENDS.match(self.text, move.end)) is not None and not absent:
-                    names = ("AU01",) if ends[1].lower() == "inner" else ("AU02",) if move.id == "up" else names
+                    names = ("AU01",) if ends[1].lower() != "outer" else ("AU02",) if move.id == "up" else names
                     primary = ""
                 item = Assertion(CueKind.ACTION_UNIT, *span, names=names, primary=primary, needed=needed)
                 self._add(item, tokens, flip=absent)
@@ -263,47 +384,5 @@ class _Reader(Namer):
         self.last = parts
         self.moved = move
         self.group = []
-
-    def _pose(self, part: Mark, move: Mark, index: int, dry: bool = False) -> Assertion | None:
-        """Head pose or gaze that a part and a movement speak of, if any."""
-        if move.id not in _POSE_MOVES or part.id not in ("head", "gaze", "eyes"):
-            return None
-        if part.id == "eyes" and move.id in ("tilt", "bow", "rear", "back"):
-            return None
-        side = self._direction(move, index)
-        if (
-            sign := {"left": 1, "right": -1, "viewer_left": -1, "viewer_right": 1}.get(side.id if side else "", 0)
-        ) and (side is not None and not dry):
-            self.used.add(side)
-        head = part.id == "head"
-        kind = CueKind.HEAD_POSE if head else CueKind.GAZE
-        yaw, pitch = ("yaw", "pitch") if head else ("gaze_yaw", "gaze_pitch")
-        directions: tuple[tuple[str, int], ...]
-        polarity = Polarity.PRESENT
-        match move.id:
-            case "tilt":
-                directions = (("roll", sign),)
-            case "up" | "rear" | "back":
-                directions = ((pitch, 1),)
-            case "down" | "bow":
-                directions = ((pitch, -1),)
-            case "direct":
-                directions, polarity = ((yaw, 0), (pitch, 0)), Polarity.ABSENT
-            case "away":
-                directions = ((yaw, sign),) if sign or head else ((yaw, 0), (pitch, 0))
-            case _:
-                directions = ((yaw, sign),)
-        end = side.end if side is not None else move.end
-        return Assertion(kind, min(part.start, move.start), end, directions=directions, polarity=polarity)
-
-    def _direction(self, move: Mark, index: int) -> Mark | None:
-        """The side that a turn goes to: the next side word before anything else is spoken of."""
-        for mark in self.marks[index + 1 : index + 5]:
-            if mark.kind == "sides" and mark.token - move.last <= 7:
-                return mark
-            if mark.kind not in ("number", "strengths", "moves"):
-                break
-        before = self.marks[index - 1] if index else None
-        if before is not None and before.kind == "sides" and move.token - before.last == 1:
-            return before
-        return None
+        self.echoed = False
+        self.subjects[:] = [(part.id, self._is_plural(part)) for part in parts if part.id not in ("head", "gaze")]

@@ -3,19 +3,32 @@
 import re
 
 from emollm.evidence.assertions import Assertion, Number, Polarity
-from emollm.evidence.lexicon import Mark, parse_number
+from emollm.evidence.lexicon import Mark, lexicon, parse_number
 from emollm.facs import Strength
 from emollm.types import CueKind, Side
 
 _IS = re.compile(
-    r"[\s,):]*(?:(?:that|which|and|but|though)\s)?(?:(?:is|are|was|were|looks?|remains?|stays?|seems?|of|at|by|in|to|so|only|very|quite|rather"
-    r"|both|they|it|one|ones|a|an|the|it's|its|scarcely|that)[\s,]+){0,4}|\s?[:(=—–-]\s?",
+    r"[\s,):]*(?:(?:that|which|and|but|though)\s)?(?:(?:is|are|was|were|looks?|remains?|stays?|seems?|appears?|registers?|comes?|shows?|has|have|detected|seen|observed"
+    r"|present|visible|evident|noted|noticeable|rated|scored|active|clearly|still|with|and|of|at|by|in|to|so|only|very|quite|rather"
+    r"|both|they|it|one|ones|really|about|just|almost|nearly|pretty|such|a|an|the|it's|its|scarcely|that)[\s,]+){0,6}|\s?[:(=—–-]\s?",
     re.IGNORECASE,
 )
 """What stands between a movement and a strength that is said of it afterwards."""
+_WORD = re.compile(r"\s([a-z]+)", re.IGNORECASE)
+_ADVERBS = {"very", "far", "extremely", "really", "well", "way"}
+_LATER = {"after", "afterwards", "later", "before", "earlier", "while", "longer", "more", "less", "then", "ago", "beyond"}
+_FUNCTION = {
+    "and", "or", "but", "at", "in", "on", "to", "with", "by", "for", "of", "as", "from", "off", "over", "so", "than", "that", "this", "when", "while",
+    "then", "which", "who", "is", "are", "was", "were", "the", "a", "an", "his", "her", "their", "its", "indeed", "too", "also", "again", "here",
+    "there", "now", "still", "already", "during", "around", "under", "into", "towards", "toward", "after", "before", "throughout", "if", "because",
+}  # fmt: skip
+"""Words that an adverb of degree is not said of."""
 _IN_FRONT = {"well", "way", "light", "little", "great", "soft", "full", "right", "really"}
 """Strengths only where what they are said of follows: "well apart", not "as well"."""
-_APART = re.compile(r"(?:[,—–(-]|^)\s?(?:(?:on|at)\s)?(?:the\s)?$", re.IGNORECASE)
+_APART = re.compile(r"(?:[,—–(-]|^)\s?(?:(?:on|at)\s)?(?:the\s|(?:his|her|their)\s(?:own\s)?)?$", re.IGNORECASE)
+_SOLE = re.compile(r"[;,:—–(]\s?(?:(?:only|just)\s)?(?:on\s)?(?:the\s)?$", re.IGNORECASE)
+_SOLELY = re.compile(r"\s(?:side\s|half\s)?(?:only|alone)\s?(?:[.;,)]|$)", re.IGNORECASE)
+"""What stands around a side that is a clause of its own: "upper lids raised; left only"."""
 _ONE = re.compile(r"(?:\s(?:one|side|only|alone))*\s?(?:[,—–).;]|$)", re.IGNORECASE)
 """What stands around a side that is said on its own behind a comma: "one eyebrow up, the left one"."""
 _ENDED = re.compile(r"\s*(?:[.,;!)]|$|than\b)")
@@ -26,6 +39,7 @@ _NOT_THERE = re.compile(
     re.IGNORECASE,
 )
 """Where the side is named that does not move: "those of the right are not"."""
+_ON = re.compile(r"\b(?:on|at|to|of)\s(?:(?:the|his|her|their|its|own)\s)*$", re.IGNORECASE)
 _TO = re.compile(r"\b(?:to|towards?)\s(?:(?:the|his|her|their|own|person's|subject's)\s)*$", re.IGNORECASE)
 
 
@@ -44,10 +58,16 @@ class Binder:
         self.attach: list[Assertion] = []
         self.negation: Mark | None = None
         self.generic = False
+        self.compared = False
+        """Whether what holds in general is a comparison that ends with its clause: "as if for a kiss"."""
         self.inside = False
         self.code: tuple[Assertion, str, Mark] | None = None
         self.moved: Mark | None = None
         """What was last said of a part."""
+        self.subjects: list[tuple[str, bool]] = []
+        """Ids of the parts that were spoken of last, for pronouns, and whether they are plural."""
+        self.echoed = False
+        """Whether a pronoun stands for the pending parts."""
         self.used: set[Mark] = set()
         self.dropped: set[int] = set()
         self.strays: list[tuple[Assertion, str]] = []
@@ -77,12 +97,21 @@ class Binder:
         if self.generic:
             self.dropped.add(id(item))
 
-    def _nearest(self, mark: Mark, after: int, over_comma: bool = False) -> Assertion | None:
-        """The assertion that an adverb or a side belongs to: around it, else right behind it, else up to ``after`` before."""
+    def _nearest(self, mark: Mark, after: int, over_comma: bool = False, behind: bool = False) -> Assertion | None:
+        """The assertion that an adverb or a side belongs to: around it, else right behind it, else up to ``after`` before.
+
+        Args:
+            mark: The adverb or side.
+            after: How many tokens before it an assertion may end.
+            over_comma: Whether a comma may stand between them.
+            behind: Whether what it belongs to stands before it.
+        """
+        within = [other.token for other in self.marks if other.kind in ("open", "close") and other.token in (mark.token - 1, mark.last + 1)]  # fmt: skip
+        around = within if len(within) == 2 and mark.kind == "sides" else []
         stops = [
             other.token
             for other in self.marks
-            if other.kind in ("hard", "open", "close")
+            if (other.kind in ("hard", "open", "close") and other.token not in around)
             or (
                 other.kind == "soft"
                 and not (self._text(other) == "with" and 0 < mark.token - other.last <= 3 and mark.kind == "sides")
@@ -93,6 +122,8 @@ class Binder:
         def clear(first: int, last: int) -> bool:
             return not any(first < stop < last for stop in stops)
 
+        part = next((one for one in self.marks if one.token == mark.last + 1 and one.kind == "parts"), None)
+        ends = part.last if part is not None and mark.kind == "sides" else mark.last
         best: tuple[int, Assertion] | None = None
         for item in self.found:
             first, last = self.tokens[id(item)]
@@ -105,8 +136,8 @@ class Binder:
                 if ended and not clear(mark.last, last) and clear(self.tokens[id(ended[-1])][1], mark.token):
                     return ended[-1]  # "lips stretched to the right and parted"
                 return item
-            if mark.last < first and first - mark.last <= 3 and clear(mark.last, first):
-                rank = first - mark.last
+            if not behind and mark.last < first and first - ends <= 3 and clear(mark.last, first):
+                rank = first - ends
             elif last < mark.token and mark.token - last <= after and clear(last, mark.token):
                 rank = 10 + mark.token - last
             else:
@@ -119,8 +150,10 @@ class Binder:
         for mark in self.marks:
             if mark.kind != "strengths" or mark in self.used:
                 continue
+            if self._is_of_another(mark):
+                continue
             item = self._before(mark) or self._nearest(mark, after=2) or self._described(mark) or self._ahead(mark)
-            if item is None or item.strength is Strength.SLIGHT:
+            if item is None or item.strength is Strength.SLIGHT or self._is_in_front(mark, item):
                 continue
             if self._text(mark) in _IN_FRONT and self.tokens[id(item)][1] < mark.token:
                 continue
@@ -129,6 +162,34 @@ class Binder:
                 item.polarity = Polarity.NOT_STRONG
             elif item.polarity is Polarity.PRESENT:
                 item.strength = Strength(mark.id)
+                self._share(item)
+
+    def _share(self, item: Assertion) -> None:
+        """Gives a strength also to the movement right before it of the same part: "stretched open so weakly"."""
+        first, last = self.tokens[id(item)]
+        for one in self.found:
+            if self.tokens[id(one)] == (first, last - 1) and one.strength is None and one.polarity is Polarity.PRESENT:
+                one.strength = item.strength
+
+    def _is_of_another(self, mark: Mark) -> bool:
+        """Whether an adverb goes with a word behind it that is not known: "far louder", "very odd"."""
+        words = self._text(mark).split()
+        following = _WORD.match(self.text, mark.end)
+        if following is not None and words[-1] in ("little", "bit", "shade", "while") and following[1].lower() in _LATER:
+            return True
+        if words[-1] in _ADVERBS and re.match(r"\s{4}", self.text[mark.end :]):
+            return True  # with something that was read of a voice
+        if following is None or words[-1] not in _ADVERBS and not following[1].endswith(("er", "ier")):
+            return False
+        known = any(other.start <= following.start(1) < other.end for other in self.marks)
+        return not known and following[1].lower() not in _FUNCTION
+
+    def _is_in_front(self, mark: Mark, item: Assertion) -> bool:
+        """Whether a strength stands right before something else than the statement before it: "a smile, slight tilt"."""
+        index = self.marks.index(mark)
+        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
+        near = following is not None and following.token == mark.last + 1 and following.kind in ("noun", "name", "moves", "parts")  # fmt: skip
+        return near and self.tokens[id(item)][1] < mark.token
 
     def _before(self, mark: Mark) -> Assertion | None:
         """The movement right before an adverb, where another one is said of the same part behind it."""
@@ -155,22 +216,30 @@ class Binder:
     def _bind_sides(self) -> None:
         self._bind_unequal()
         self._bind_still_sides()
+        self._bind_resting()
         for index, mark in enumerate(self.marks):
             if mark.kind != "sides" or mark in self.used:
                 continue
             before = self.marks[max(0, index - 2) : index]
+            over = re.search(r"\bover\s(?:the\s)?$", self.text[max(0, mark.start - 12) : mark.start]) is not None
+            if over and any(one.compare for one in self.found):
+                continue
             if any(other.kind == "than" for other in before) or self._is_lesser(index):
                 continue
-            behind = any(other.kind == "compare" and mark.token - other.last <= 5 for other in before)
+            behind = any(self._is_comparative(other) and mark.token - other.last <= 6 for other in before)
             lesser = any(other.kind == "lesser" and mark.token - other.last <= 5 for other in before)
-            compared = behind or lesser or self._is_greater(index) or self._is_more(index)
+            compared = behind or lesser or self._is_greater(index) or self._is_more(index) or self._is_dominant(index)
             apart = (
                 _APART.search(self.text[max(0, mark.start - 10) : mark.start]) is not None
                 and _ONE.match(self.text, mark.end) is not None
             )
             item = self._nearest(
-                mark, after=9 if compared else 6, over_comma=compared or apart or mark.id in ("even", "uneven", "both")
+                mark,
+                after=9 if compared else 6,
+                over_comma=compared or apart or mark.id in ("even", "uneven", "both"),
+                behind=apart and mark.id in ("left", "right") and bool(self._said_before(mark)),
             )
+            item = item or self._referred(mark)
             if self._aimed(item, mark):
                 continue
             if item is None or item.kind is not CueKind.ACTION_UNIT:
@@ -188,8 +257,32 @@ class Binder:
                 item.side = side
                 item.compare = compared
                 around = (*before, *self.marks[index + 1 : index + 3])
-                item.only = any(other.kind == "only" and abs(mark.token - other.last) <= 4 for other in around)
+                item.only = item.only or any(other.kind == "only" and abs(mark.token - other.last) <= 4 for other in around)
             item.start, item.end = min(item.start, mark.start), max(item.end, mark.end)
+
+    def _is_comparative(self, mark: Mark) -> bool:
+        """Whether a word compares, be it a movement too: "deeper"."""
+        return mark.kind == "compare" or (mark.kind == "moves" and self._text(mark) in lexicon()["compare"])
+
+    def _said_before(self, mark: Mark) -> list[Assertion]:
+        """Units that were spoken of before a word, the last one last."""
+        before = [one for one in self.found if one.kind is CueKind.ACTION_UNIT and self.tokens[id(one)][1] < mark.token]
+        return sorted(before, key=lambda one: self.tokens[id(one)][1])
+
+    def _referred(self, mark: Mark) -> Assertion | None:
+        """The unit that was spoken of last, where a side is said on its own: "corners down, with the droop deeper on the right"."""
+        before = self.text[max(0, mark.start - 20) : mark.start]
+        sole = _SOLE.search(before) is not None and _SOLELY.match(self.text, mark.end) is not None
+        if _ON.search(before) is None and not sole:
+            return None
+        item = next(iter(self._said_before(mark)[::-1]), None)
+        last = self.tokens[id(item)][1] if item is not None else 0
+        stops = [one for one in self.marks if last < one.token < mark.token and one.kind in ("parts", "noun", "code", "name", "negations", "lesser", *(() if sole else ("hard",)))]  # fmt: skip
+        return (
+            item
+            if item is not None and item.polarity is Polarity.PRESENT and mark.token - last <= 10 and not stops
+            else None
+        )
 
     def _bind_still_sides(self) -> None:
         """A side that does not move leaves the other: "the left brow is up, the right one is not"."""
@@ -209,6 +302,21 @@ class Binder:
             if item.side in (None, side) and not inside:
                 item.side, item.only, item.end = side, True, max(item.end, match.end())
                 self.used.update(marks)
+
+    def _bind_resting(self) -> None:
+        """A side that is said to rest leaves the other: "the right side of the mouth is raised, the left remains still"."""
+        for index, mark in enumerate(self.marks[:-1]):
+            following = self.marks[index + 1]
+            rests = (following.kind == "moves" and following.id == "rest") or (
+                following.kind == "predicates" and following.id == "absent"
+            )
+            if mark.id not in ("left", "right") or mark.kind != "sides" or not rests or following.token - mark.last > 3:
+                continue
+            before = self._said_before(mark)
+            side = Side.RIGHT if mark.id == "left" else Side.LEFT
+            if before and before[-1].polarity is Polarity.PRESENT and before[-1].side in (None, side):
+                before[-1].side, before[-1].only = side, True
+                self.used.add(mark)
 
     def _aimed(self, item: Assertion | None, mark: Mark) -> bool:
         """Gives a turn the side that follows it, and those that are joined to it: "turned and tilted, both to the left"."""
@@ -263,6 +371,11 @@ class Binder:
         rest = self.marks[index + 1 : index + 4]
         more = next((other for other in rest if other.kind in ("compare", "hard", "comma", "soft", "sides")), None)
         return more is not None and self._text(more) == "more" and _ENDED.match(self.text, more.end) is not None
+
+    def _is_dominant(self, index: int) -> bool:
+        """Whether a comparison follows a side at once: "right-dominant"."""
+        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
+        return following is not None and following.kind == "compare" and following.token - self.marks[index].last == 1
 
     def _is_lesser(self, index: int) -> bool:
         """Whether this is the side that another one is above."""

@@ -9,6 +9,7 @@ from emollm.facs import Strength
 from emollm.types import CueKind, Side
 
 _CODE = re.compile(r"\d{1,3}[A-ELR]?", re.IGNORECASE)
+_ENDED = re.compile(r"\s*(?:[.,;!)]|$)")
 _LETTERS = {
     "A": Strength.SLIGHT,
     "B": Strength.SLIGHT,
@@ -26,6 +27,10 @@ _AIM = re.compile(
 
 class Namer(Binder):
     """Reads what is named, without a part and a movement."""
+
+    def _moves(self, mark: Mark, index: int) -> None:
+        """Reads what a part does; see :class:`emollm.evidence.reading._Reader`."""
+        raise NotImplementedError
 
     def _noun(self, mark: Mark, index: int) -> None:
         if any(
@@ -68,8 +73,9 @@ class Namer(Binder):
                 target.end = max(target.end, match.end())
             if letter in _LETTERS:
                 target.strength = _LETTERS[letter]
-            elif letter in ("L", "R"):
-                target.side = Side.LEFT if letter == "L" else Side.RIGHT
+            first = self.text[mark.start].upper()
+            if letter in ("L", "R") or first in ("L", "R"):
+                target.side = Side.LEFT if "L" in (letter, first) else Side.RIGHT
             self.code = (target, unit, mark)
 
     def _owner(self, unit: str) -> Assertion | None:
@@ -114,7 +120,14 @@ class Namer(Binder):
         item.end = max(item.end, mark.end)
 
     def _predicates(self, mark: Mark, index: int) -> None:
+        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
+        near = following is not None and following.kind in ("noun", "name", "parts", "code") and following.token - mark.last <= 3  # fmt: skip
+        if near and self._text(mark) in ("missing", "lacking"):
+            self.negation = mark._replace(id="absent")  # "the smile is missing the cheek raise"
+            return
         if not self.group:
+            if self.pending and self._text(mark) in ("active", "involved", "engaged", "at work", "in action", "in play", "busy"):
+                self._moves(mark._replace(kind="moves", id="act"), index)
             return
         last = max(self.group, key=lambda item: item.end)
         before = max(
@@ -168,13 +181,12 @@ class Namer(Binder):
         if aimed:
             self.pending = []
             return
-        if (
-            self.pending
-            and self.pending[-1].id == "gaze"
-            and mark.id in ("left", "right", "viewer_left", "viewer_right")
-        ):
+        last = self.pending[-1] if self.pending else None
+        head = last is not None and last.id == "head" and mark.token - last.last == 1 and _ENDED.match(self.text, mark.end) is not None  # fmt: skip
+        if last is not None and (last.id == "gaze" or head):
             part = self.pending.pop()
             sign = 1 if mark.id in ("left", "viewer_right") else -1
             self.used.add(mark)
-            claim = Assertion(CueKind.GAZE, part.start, mark.end, directions=(("gaze_yaw", sign),))
+            name, kind = ("yaw", CueKind.HEAD_POSE) if head else ("gaze_yaw", CueKind.GAZE)
+            claim = Assertion(kind, part.start, mark.end, directions=((name, sign),))
             self._add(claim, (part.token, mark.last))

@@ -6,7 +6,7 @@ from emollm.evidence.assertions import Heard, Polarity, Topic
 from emollm.evidence.lexicon import marks
 from emollm.types import CueKind
 
-_QUOTE = re.compile(r"\"([^\"\n]{1,1000})\"|“([^”\n]{1,1000})”|«([^»\n]{1,1000})»|(?<!\w)[‘']([^‘’'\n]{2,300}(?:['’]\w[^‘’'\n]{0,200}){0,8})['’](?!\w)")  # fmt: skip
+_QUOTE = re.compile(r"\"([^\"\n]{1,1000})\"|“([^”\n]{1,1000})”|«([^»\n]{1,1000})»|(?<!\w)[‘']([^‘’'\n]{1,300}(?:['’]\w[^‘’'\n]{0,200}){0,8})['’](?!\w)")  # fmt: skip
 _SAYS = re.compile(
     r"\b(?:say(?:s|ing)?|said|utter(?:s|ed|ing)?|words?(?:\s(?:is|are|was|were))?|phrase|sentence|transcript"
     r"(?:\s(?:is|reads|says))?|hear(?:s|d)?|spoken|spoke|repeats|reads?|ask(?:s|ed|ing)|exclaim(?:s|ed|ing)|shout(?:s|ed|ing)|whisper(?:s|ed|ing)|repl(?:ies|ied|ying)|answer(?:s|ed|ing)|mutter(?:s|ed|ing)|murmur(?:s|ed|ing)|mumbl(?:es|ed|ing)|yell(?:s|ed|ing)|call(?:s|ed|ing)\sout|add(?:s|ed|ing)|insist(?:s|ed|ing)|claim(?:s|ed|ing)|quote[sd]?|recogni[sz]ed(?:\sas)?"

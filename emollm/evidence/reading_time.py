@@ -16,6 +16,7 @@ from emollm.evidence.binding import bind
 from emollm.evidence.lexicon import expanded, lexicon, marks, sentences
 from emollm.evidence.reading import read
 from emollm.evidence.reading_quotes import quotations
+from emollm.evidence.reading_reports import reports
 from emollm.evidence.reading_voice import heard
 from emollm.evidence.times import Moment, When, masked, moments
 from emollm.types import CueKind
@@ -52,20 +53,31 @@ def course(text: str) -> list[Assertion]:
         if text[quote.start : quote.end].rstrip("\"'”’» ")[-1:] in _ENDS:
             signs[quote.end - 1] = "."
     plain = "".join(signs)
+    told = reports(plain)
+    said = sorted([*said, *told], key=lambda item: item.start)
+    plain = masked(plain, [(one.start, one.end) for one in told])
     out: list[Assertion] = []
+    subjects: list[tuple[str, bool]] = []
     for start, end in sentences(plain):
         quotes = [one for one in said if start <= one.start < end]
-        out += _sentence(plain[start:end], start, quotes)
+        out += _sentence(plain[start:end], start, quotes, subjects)
         said = [one for one in said if one not in quotes]
     return sorted([*out, *said], key=lambda item: (item.start, item.end))
 
 
-def _sentence(piece: str, offset: int, quotes: Sequence[Heard]) -> list[Assertion]:
-    """The assertions of one sentence, which stands at an offset of the text."""
+def spoken(text: str) -> list[tuple[int, int]]:
+    """Where a text gives words that were said, quoted or told: nobody who is named there is spoken of."""
+    quotes = [(one.start, one.end) for one in quotations(text)]
+    return quotes + [(one.start, one.end) for one in reports(masked(text, quotes))]
+
+
+def _sentence(piece: str, offset: int, quotes: Sequence[Heard], subjects: list[tuple[str, bool]]) -> list[Assertion]:
+    """The assertions of one sentence, which stands at an offset of the text; the parts spoken of last are kept in mind."""
     times = moments(piece, 0, len(piece))
     bare = masked(piece, [(time.start, time.end) for time in times])
     voice = heard(bare, 0, len(bare), bool(quotes))
-    face = read(masked(bare, [(item.start, item.end) for item in voice]), 0, len(bare), repeated=True)
+    silent = masked(bare, [(item.start, item.end) for item in voice])
+    face = read(silent, 0, len(bare), repeated=True, subjects=subjects)
     face = [item for item in face if not _is_named(bare, item)]
     face += [more for item in face for more in _changing(bare, item)]
     for quote in quotes:
@@ -75,7 +87,7 @@ def _sentence(piece: str, offset: int, quotes: Sequence[Heard]) -> list[Assertio
     bind(bare, 0, len(bare), items, times)
     for one in voice:
         one.moments += _half(bare, one) if not one.moments else []
-    if len(quotes) == 1:
+    if len(quotes) == 1 and quotes[0].topic is Topic.QUOTE:
         for one in voice:
             first, last = sorted((one, quotes[0]), key=lambda item: item.start)
             apart = re.search(r"[;.]", bare[first.end : last.start]) is not None

@@ -1,6 +1,6 @@
 """What a text asserts of a voice, of speech and of words: levels, manners, pauses, numbers with units.
 
-The words are data, the ``voice`` part of ``lexicon.yaml``. Each sentence is scanned once for known phrases, and each predicate is
+The words are data, ``lexicon_voice.yaml``. Each sentence is scanned once for known phrases, and each predicate is
 bound to the subject before it ("the voice … higher") or right behind it ("a flat voice").
 """
 
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from emollm.evidence.assertions import Heard, Number, Polarity, Topic
 from emollm.evidence.lexicon import Mark, lexicon, marks, parse_number
+from emollm.evidence.reading_levels import CAN, LOUDNESS, PITCH, RATE, Leveller
+from emollm.evidence.times import Moment, When
 from emollm.types import CueKind
-
-PITCH, LOUDNESS, RATE = "voice.pitch", "voice.loudness", "voice.rate"
 
 _DOING = re.compile(
     r"\b(?:is|are|was|were|be|while|when|without|not|\w{2,8}n['’]t|starts?|begins?|stops?|keeps?|continues?|no\sone)"
@@ -19,30 +19,16 @@ _DOING = re.compile(
     re.IGNORECASE,
 )
 _ABOUT = re.compile(r"(?:\b(?:about|around|roughly|approximately|nearly|some|circa)|~)\s?$", re.IGNORECASE)
-_DIMENSIONS = {"pitch": PITCH, "loudness": LOUDNESS, "rate": RATE}
-_CAN = {
-    "voice": {PITCH, LOUDNESS, RATE},
-    "speech": {PITCH, LOUDNESS, RATE},
-    "talk": {PITCH, LOUDNESS, RATE},
-    "pitch": {PITCH},
-    "loudness": {LOUDNESS},
-    "rate": {RATE},
-    "spoke": {PITCH, LOUDNESS, RATE},
-}
-"""What each subject can be said to be high or low in."""
-_ALWAYS = {"loudness+", "loudness-", "loudness+a"}
-"""Levels that are those of a voice even where none is named: "louder than usual"."""
-_HERE = {"loudness-a", "rate+", "rate-", "rate+a", "rate-a", "pitch+", "pitch-"}
-"""Levels that are those of a voice where something else of the sentence is."""
-_SURE = re.compile(
-    r"(?:high|low)[\s-]pitched|shrill\w*|breakneck|hushed|murmur\w*|mumbl\w*|low volume|quietly|drawl\w*|gabbl\w*|in an? undertone|droning|drones?"
+_COUNTED = re.compile(
+    r"(?:\b(?:exactly|only|just)\s(?P<one>one|a)\s|\ba\s(?P<single>single)\s|\b(?P<n>two|three|four|five|six|seven|eight|nine|ten|[2-9])\s|\b(?:several|many|a\sfew|numerous|multiple)\s)(?:\w{3,10}\s)?$",
+    re.IGNORECASE,
 )
-"""Words that are said of a voice only."""
-_USUAL = re.compile(r"\s{1,3}(?:\w{1,10}\s){0,2}?than\s(?:is\s)?(?:(?:the|his|her|their|its|p\d's)\s)?(?:(?:own)\s)?(?:usual|normal|ordinary|normally|usually|average|baseline|before)", re.IGNORECASE)  # fmt: skip
-_REACH = 10
-"""Words between a subject and what is said of it."""
+"""How many pauses there are said to be."""
+_WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBERS = {word: number for number, word in enumerate(_WORDS, 2)} | {str(one): one for one in range(2, 10)}
 _MANNERS = {"monotonous": "voice.f0_sd", "lively": "voice.f0_sd", "halting": "voice.pause_share"}
-_PREDICATES = frozenset({"level", "manner", "other", "sentiment"})
+_SPOKEN = frozenset({"voice", "speech", "talk", "pitch", "spoke", "quality"})
+"""Subjects that have a manner, a timbre or a mood."""
 
 
 # ---- sentences ------------------------------------------------------------------------------------------------------
@@ -63,28 +49,13 @@ def heard(text: str, start: int, end: int, quoted: bool = False) -> list[Heard]:
     return _Listener(text, known, quoted).read()
 
 
-class _Listener:
+class _Listener(Leveller):
     """Reads the marks of one sentence from left to right."""
 
     def __init__(self, text: str, known: Sequence[Mark], quoted: bool = False) -> None:
-        self.text = text
-        self.marks = known
-        self.of_voice = quoted or any(
-            mark.kind in ("subject", "pause") or (mark.kind == "level" and mark.id in _ALWAYS) for mark in known
-        )
-        """Whether anything in the sentence says that a voice is spoken of."""
-        self.part: Mark | None = None
-        self.joined: Mark | None = None
-        """A subject to which the one before is joined: "rate and loudness"."""
-        self.found: list[Heard] = []
-        self.subject: Mark | None = None
-        self.bound: set[Mark] = set()
-        """Subjects of which something was said."""
-        self.negation: Mark | None = None
+        super().__init__(text, known, quoted)
         self.person: Mark | None = None
         self.measure = ""
-        self.generic = False
-        self.last: tuple[Heard, Mark] | None = None
 
     def read(self) -> list[Heard]:
         for index, mark in enumerate(self.marks):
@@ -99,7 +70,8 @@ class _Listener:
     def _hard(self, mark: Mark, index: int) -> None:
         self.negation = None
         self.generic = False
-        if self._text(mark) in (";", ":"):
+        headed = self.subject is not None and self.subject.last + 1 == mark.token  # "Volume: unchanged"
+        if self._text(mark) in (";", ":") and not headed:
             self.subject = None
 
     def _comma(self, mark: Mark, index: int) -> None:
@@ -127,114 +99,23 @@ class _Listener:
     def _measure(self, mark: Mark, index: int) -> None:
         self.measure = mark.id
 
-    def _text(self, mark: Mark) -> str:
-        return self.text[mark.start : mark.end].lower()
-
-    # subjects and predicates
-
-    def _subject(self, mark: Mark, index: int) -> None:
-        if mark.id == "pitch" and self._is_angle(index):
-            return
-        before = self.subject
-        joined = before is not None and re.fullmatch(
-            r"\s*(?:,|and|,\s?and)\s*(?:the\s)?", self.text[before.end : mark.start]
-        )
-        self.joined = before if joined else None
-        self.subject = mark
-
-    def _is_angle(self, index: int) -> bool:
-        """Whether this "pitch" is that of a head: degrees follow."""
-        following = self.marks[index + 1 : index + 2]
-        return any(mark.kind == "number" and parse_number(mark.id)[1] == "degrees" for mark in following)
-
-    def _owner(self, mark: Mark, index: int) -> Mark | None:
-        """What a predicate is said of: a subject right behind it ("a low, flat voice"), else the one before."""
-        previous = mark
-        for other in self.marks[index + 1 : index + 6]:
-            if other.token != previous.last + 1 and not re.fullmatch(
-                r"\s(?:in|of|for)\s(?:(?:the|his|her|their)\s)?", self.text[previous.end : other.start]
-            ):
-                break
-            if other.kind == "subject" and other.id not in ("talk", "blinks"):
-                return other
-            if other.kind not in _PREDICATES | {"comma", "soft"} or (mark.id == "mood" and other.kind == "soft"):
-                break  # "sadness and slow speech": the first is said of the face
-            previous = other
-        near = self.subject is not None and 0 < mark.token - self.subject.last <= _REACH
-        if near and self.subject is not None and (self.subject.id in _CAN or not self._is_bare(mark)):
-            return self.subject
-        return mark._replace(kind="subject", id="speech") if self._is_bare(mark) else None
-
-    def _is_bare(self, mark: Mark) -> bool:
-        """Whether a word is said of a voice though none is named: "louder than usual", "a monotone"."""
-        if self.part is not None and not re.search(
-            r"[,;:.]|\b(?:and|but|with|while)\b", self.text[self.part.end : mark.start]
-        ):
-            return False
-        if mark.kind == "level":
-            usual = mark.id in _HERE and _USUAL.match(self.text[mark.end : mark.end + 50]) is not None
-            return (
-                mark.id in _ALWAYS
-                or usual
-                or _SURE.fullmatch(self._text(mark)) is not None
-                or (mark.id in _HERE and self.of_voice)
-            )
-        plain = self._text(mark) not in ("flat", "varied", "animated", "lively", "drone")
-        return (mark.kind == "manner" and (plain or self.of_voice)) or (
-            mark.id in ("shaky", "steady") and self.of_voice
-        )
-
-    def _level(self, mark: Mark, index: int) -> None:
-        owner = self._owner(mark, index)
-        if owner is None or owner.id not in _CAN:
-            return
-        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
-        if following is not None and following.kind == "part" and following.token - mark.last == 1:
-            return  # "raised cheeks"
-        name, change = mark.id, 0
-        relative = not name.endswith("a")
-        if name == "same":
-            item = self._say(owner, mark, Topic.LEVEL)
-            item.directions = tuple((one, 0) for one in sorted(_CAN[owner.id]))
-            self._deny(item)
-            return
-        if name in ("up", "down", "rise", "fall"):
-            sign = 1 if name in ("up", "rise") else -1
-            change = sign if name in ("rise", "fall") else 0
-            names = [PITCH, LOUDNESS] if owner.id in ("voice",) else sorted(_CAN[owner.id]) if len(_CAN[owner.id]) == 1 else []  # fmt: skip
-        else:
-            sign = 1 if "+" in name else -1
-            own = name.rstrip("a").rstrip("+-")
-            names = [_DIMENSIONS[own]]
-            if own == "pitch" and len(_CAN[owner.id]) == 1:  # "the speech rate is higher"
-                names = sorted(_CAN[owner.id])
-            before = self.marks[index - 1] if index else mark
-            if before.kind == "level" and mark.token == before.last + 1:  # "drops quickly"
-                return
-        if not names or not set(names) <= _CAN[owner.id]:
-            return
-        both = owner is self.subject and self.joined is not None and self.joined.id in _CAN and len(names) == 1
-        groups = [sorted(_CAN[self.joined.id])] if both and self.joined is not None and len(_CAN[self.joined.id]) == 1 else []  # fmt: skip
-        for group in (*groups, names):
-            item = self._say(owner, mark, Topic.LEVEL)
-            item.directions = tuple((one, sign) for one in group)
-            item.change, item.relative = change, relative or self._compared(mark)
-            self.last = (item, mark)
-
-    def _compared(self, mark: Mark) -> bool:
-        return re.match(r"\s{1,3}\w{0,8}\s{0,3}than\b", self.text[mark.end : mark.end + 20]) is not None
+    # what is said of a voice as a whole
 
     def _manner(self, mark: Mark, index: int) -> None:
         owner = self._owner(mark, index)
-        if owner is not None and owner.id in ("voice", "speech", "talk", "pitch", "spoke"):
+        if owner is not None and owner.id in _SPOKEN - {"quality"}:
+            before = self.marks[index - 1] if index else mark
             item = self._say(owner, mark, Topic.MANNER)
-            item.manner, item.names = mark.id, (_MANNERS[mark.id],)
+            item.manner = mark.id.removesuffix("+")
+            item.names = (_MANNERS[item.manner],)
+            item.relative = mark.id.endswith("+") or (before.kind == "strength" and before.id == "strong")
 
     def _other(self, mark: Mark, index: int) -> None:
         owner = self._owner(mark, index)
-        if owner is not None and owner.id in ("voice", "speech", "talk", "pitch", "spoke"):
+        trembles = mark.id in ("shaky", "steady")
+        if owner is not None and (owner.id in _SPOKEN or (trembles and owner.id in CAN)):
             item = self._say(owner, mark, Topic.OTHER)
-            if mark.id in ("shaky", "steady"):
+            if trembles:
                 item.manner = "tremor"
             if mark.id == "steady":
                 self._deny(item)
@@ -261,12 +142,18 @@ class _Listener:
         owner = subject if near and subject is not None else mark
         item = self._say(owner, mark, Topic.SILENCE if mark.id == "silence" else Topic.PAUSE)
         item.relative = mark.id != "hesitate"
+        count = _COUNTED.search(self.text[max(0, mark.start - 40) : mark.start])
+        if count is not None and mark.id == "pause" and item.polarity is Polarity.PRESENT:
+            many = 1 if count["one"] or count["single"] else _NUMBERS.get((count["n"] or "").lower(), 2)
+            least = many > 1 and count["n"] is None
+            item.moments.append(Moment(When.COUNT, mark.start, mark.end, float(many), least=least))
         if mark.id == "none":
             item.polarity = Polarity.ABSENT
 
     def _mute(self, mark: Mark, index: int) -> None:
         item = self._say(mark, mark, Topic.SPEECH)
         item.polarity = Polarity.PRESENT if item.polarity is Polarity.ABSENT else Polarity.ABSENT
+        item.person = self.person is not None and 0 < mark.token - self.person.last <= 4
         self.subject = None
 
     def _heard(self, mark: Mark, index: int) -> None:
@@ -363,9 +250,11 @@ class _Listener:
         for mark in self.marks:
             if mark.kind in ("comma", "hard"):
                 negation = None
-            elif mark.kind == "subject" and mark.id == "tremor" and mark not in self.bound:
+            elif mark.kind == "subject" and mark.id in ("tremor", "steadiness") and mark not in self.bound:
                 item = Heard(CueKind.PROSODY, mark.start, mark.end, topic=Topic.OTHER, manner="tremor")
-                if negation is not None and mark.token - negation.last <= 4:
+                if mark.id == "steadiness":
+                    self._deny(item)
+                elif negation is not None and mark.token - negation.last <= 4:
                     item.polarity, item.start = Polarity.ABSENT, min(item.start, negation.start)
                 self.found.append(item)
             elif mark.kind == "negation":
@@ -384,17 +273,3 @@ class _Listener:
                     if person is not None and item.person and 0 < mark.token - person.last <= 4:
                         item.start = min(item.start, person.start)
                     self.found.append(item)
-
-    def _say(self, owner: Mark, mark: Mark, topic: Topic) -> Heard:
-        item = Heard(CueKind.PROSODY, min(owner.start, mark.start), max(owner.end, mark.end), topic=topic)
-        if self.negation is not None and self.negation.token <= mark.token:
-            self._deny(item)
-            item.start = min(item.start, self.negation.start)
-        self.bound.add(owner)
-        self.last = None
-        if not self.generic:
-            self.found.append(item)
-        return item
-
-    def _deny(self, item: Heard) -> None:
-        item.polarity = Polarity.PRESENT if item.polarity is Polarity.ABSENT else Polarity.ABSENT

@@ -180,7 +180,7 @@ _PATTERNS: tuple[tuple[str, When, str], ...] = (
     (
         "count",
         When.COUNT,
-        r"\b(?P<many>twice|thrice|repeatedly|several\stimes|many\stimes|a\sfew\stimes)\b(?!\s(?:the|as|a|per|each)\b)",
+        r"\b(?P<many>twice|thrice|repeatedly|several\stimes|many\stimes|a\sfew\stimes)\b(?!\s(?:the|as|a|per|each|over)\b|\s(?:his|her|their|its)\s(?:own\s|usual|normal|ordinary|average|everyday|typical|customary))",
     ),
     ("count", When.COUNT, rf"(?P<n>(?<![\w.])(?:\d{{1,3}}|{_WORDS}))\stimes\b(?!\s(?:the|his|her|their|its|as|more|a|per|each)\b)"),
     (

@@ -15,6 +15,7 @@ from emollm.face_sets.classes import Classes, Order
 from emollm.face_sets.folder import stamp
 from emollm.face_sets.layouts import Raw, refuse_split, spaced
 from emollm.face_sets.source import FaceSource
+from emollm.files import opened_text
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -188,14 +189,8 @@ class ManifestReader:
     def _opened(self) -> "Iterator[Reader]":
         before = csv.field_size_limit(_LONGEST)
         try:
-            with self._file.open(encoding="utf-8-sig", newline="") as file:
+            with opened_text(self._file, "; expected a CSV in UTF-8", "; save it as UTF-8") as file:
                 yield csv.reader(file)
-        except OSError as error:
-            raise DataError(f"{self._file}: cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise DataError(f"{self._file}: not UTF-8 text; save it as UTF-8") from error
-        except csv.Error as error:
-            raise DataError(f"{self._file}: not a CSV: {error}") from error
         finally:
             csv.field_size_limit(before)
 

@@ -1,4 +1,4 @@
-"""The measurement of the checker: facts become cues, verdicts become shares, the fresh half stays unseen."""
+"""The measurement of the checker: facts become cues, verdicts become shares, the unseen half is not listed."""
 
 import json
 from importlib.resources import files
@@ -37,12 +37,12 @@ def test_what_is_found_and_what_is_missed_is_counted_by_kind(tmp_path: Path) -> 
     assert found["detected"]["ci"] == pytest.approx([0.0945, 0.9055], abs=1e-4)
 
 
-def test_the_fresh_half_is_not_listed(tmp_path: Path) -> None:
-    folder = str(written(tmp_path, "fresh"))
-    refused = CliRunner().invoke(main, ["--half", "fresh", "--misses", "--data", folder])
+def test_the_unseen_half_is_not_listed(tmp_path: Path) -> None:
+    folder = str(written(tmp_path, "unseen"))
+    refused = CliRunner().invoke(main, ["--half", "unseen", "--misses", "--data", folder])
     assert refused.exit_code == 2
-    told = CliRunner().invoke(main, ["--half", "fresh", "--json", "--data", folder])
-    assert json.loads(told.output)["half"] == "fresh"
+    told = CliRunner().invoke(main, ["--half", "unseen", "--json", "--data", folder])
+    assert json.loads(told.output)["half"] == "unseen"
     assert "purple" not in told.output
 
 
@@ -77,7 +77,7 @@ def test_a_folder_without_rationales_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_dev_half_is_read_as_well_as_documented() -> None:
-    items = [item for item in read(Path(str(files("emollm.eval").joinpath("checker")))) if item.half == "dev"]
+    items = [item for item in read(Path(str(files("emollm.eval").joinpath("rationales")))) if item.half == "dev"]
     found = report(list(judge(items)))
     assert found["texts"] >= 200
     assert found["false_alarms"]["share"] <= 0.02

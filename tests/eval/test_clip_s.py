@@ -227,6 +227,22 @@ def test_a_folder_without_a_classifier_is_refused(towers: Towers, tmp_path: Path
         list(clip_s.runs(tmp_path / "none", towers))
 
 
+def test_damaged_weights_are_refused_in_one_line(trained: Path, towers: Towers) -> None:
+    file = next(trained.glob("*/best/model.safetensors"))
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ModelError, match=r"^[^\n]*model\.safetensors: cannot be read as safetensors: [^\n]*$"):
+        list(clip_s.runs(trained, towers))
+
+
+@pytest.mark.parametrize("recipe", ["{", "[]"])
+def test_a_header_whose_recipe_cannot_be_read_is_refused_in_one_line(
+    towers: Towers, tmp_path: Path, recipe: str
+) -> None:
+    save(tmp_path, classifier(towers), {"recipe": recipe})
+    with pytest.raises(ModelError, match=r"^[^\n]*model\.safetensors: the recipe in its header is not [^\n]*$"):
+        list(clip_s.runs(tmp_path, towers))
+
+
 def test_faces_of_other_classes_are_refused(towers: Towers, faces: Seen) -> None:
     other = faces._replace(labels=(*CLASSES[:-1], "awe"))
     with pytest.raises(DataError, match="learnt other classes than the data has; they differ in awe, contempt"):

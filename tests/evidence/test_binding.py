@@ -36,7 +36,7 @@ def times(text: str) -> list[tuple[str, list[float]]]:
         ("The cheeks are raised at 2 s while the voice is higher.", [("AU06", [2]), ("prosody", [])]),
         ("At 2 s the cheeks are raised while the voice is higher.", [("AU06", [2]), ("prosody", [2])]),
         ("The voice is soft, then louder at 3 s.", [("prosody", []), ("prosody", [3])]),
-        ("The voice is louder at 3 s and trails off at 5 s.", [("prosody", [3])]),
+        ("The voice is louder at 3 s and mellows at 5 s.", [("prosody", [3])]),
         ("The eyes blink at 1.0 s and at 4.2 s.", [("AU45", [1, 4.2])]),
     ],
 )

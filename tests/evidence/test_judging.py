@@ -526,6 +526,7 @@ TRUE_OF_THE_VOICE = (
 )
 
 FALSE_OF_THE_VOICE = (
+    "She whispers.",
     "From 1.2 to 2.0 s the voice is lower than usual.",
     "From 1.2 to 2.0 s the voice is higher than usual (+6.1 semitones).",
     "From 0.4 to 2.0 s the voice is higher than usual.",
@@ -552,7 +553,6 @@ FALSE_OF_THE_VOICE = (
 OPEN_OF_THE_VOICE = (
     "The voice trembles.",
     "The voice is shaky and tearful.",
-    "She whispers.",
     "The voice sounds angry.",
     "She has a sad voice.",
     "The voice is emotional at 8 s.",

@@ -195,8 +195,11 @@ def test_what_is_no_csv_is_refused_in_one_line(tmp_path: Path) -> None:
         opened(tmp_path / "x.csv")
     with pytest.raises(DataError, match="is a folder; expected a CSV"):
         opened(tmp_path)
+    (tmp_path / "x.csv").write_bytes(b"image,label\n\xff,0\n")
+    with pytest.raises(DataError, match=r"not UTF-8 text .*; save it as UTF-8"):
+        opened(tmp_path / "x.csv")
     (tmp_path / "x.csv").write_bytes(b"image,label\n\xff\xfe\x00,0\n")
-    with pytest.raises(DataError, match="not UTF-8 text"):
+    with pytest.raises(DataError, match="a binary file; expected a CSV"):
         opened(tmp_path / "x.csv")
 
 

@@ -10,6 +10,8 @@ import av
 import numpy as np
 import pytest
 
+from emollm.errors import MediaError
+
 VideoWriter = Callable[..., Path]
 SoundWriter = Callable[..., Path]
 
@@ -100,6 +102,33 @@ def _encode_sound(container: Any, stream: Any, samples: np.ndarray, start: float
         container.mux(stream.encode(None))
 
 
+def refusal_by(open_it: Callable[[Path], Any]) -> Callable[..., str]:
+    """Gives the one line with which a file is refused, by ``open_it`` or another opener; it names the file."""
+
+    def refusal(path: Path, by: Callable[[Path], Any] = open_it) -> str:
+        with pytest.raises(MediaError) as caught:
+            by(path)
+        return one_line(caught.value, path)
+
+    return refusal
+
+
+def survive(path: Path, *ways: Callable[[Path], object]) -> None:
+    """Reads a file in every way; anything but success and a MediaError of one line that names the file comes out."""
+    for way in ways:
+        try:
+            way(path)
+        except MediaError as error:
+            one_line(error, path)
+
+
+def one_line(error: MediaError, path: Path) -> str:
+    message = str(error)
+    assert "\n" not in message
+    assert path.name in message
+    return message
+
+
 def spoilt(data: bytes, dice: random.Random) -> bytes:
     """The bytes cut short, with some changed, some taken out or some zeroed."""
     bad = bytearray(data)
@@ -135,3 +164,13 @@ def _picture() -> Callable[..., np.ndarray]:
 @pytest.fixture(name="spoilt", scope="session")
 def _spoilt() -> Callable[..., bytes]:
     return spoilt
+
+
+@pytest.fixture(name="refusal_by", scope="session")
+def _refusal_by() -> Callable[..., Callable[..., str]]:
+    return refusal_by
+
+
+@pytest.fixture(name="survive", scope="session")
+def _survive() -> Callable[..., None]:
+    return survive

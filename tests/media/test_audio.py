@@ -3,18 +3,17 @@ import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from emollm import assets
-from emollm.errors import MediaError
 from emollm.media.audio import RATE, Block, Sound, open_sound, read_sound
 from emollm.media.opening import kind_of
 
 Writer = Callable[..., Path]
+Refusal = Callable[..., str]
 
 
 def tone(seconds: float, rate: int = RATE, pitch: float = 440.0) -> np.ndarray:
@@ -45,14 +44,9 @@ def onsets(samples: np.ndarray) -> list[float]:
     return [round(float(first) / RATE, 4) for first in loud[np.diff(loud, prepend=-RATE) > RATE // 10]]
 
 
-def refusal(path: Path, open_it: Callable[[Path], Any] = open_sound) -> str:
-    """The one line with which the file is refused; it names the file."""
-    with pytest.raises(MediaError) as caught:
-        open_it(path)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert path.name in message
-    return message
+@pytest.fixture
+def refusal(refusal_by: Callable[..., Refusal]) -> Refusal:
+    return refusal_by(open_sound)
 
 
 # ---- time -----------------------------------------------------------------------------------------------------------
@@ -235,7 +229,9 @@ def test_floats_beyond_full_scale_are_clipped_and_counted(tmp_path: Path, write_
 
 
 @pytest.mark.parametrize("codec", ["pcm_f32le", "pcm_f64le"])
-def test_samples_that_are_not_numbers_are_an_error(tmp_path: Path, write_sound: Writer, codec: str) -> None:
+def test_samples_that_are_not_numbers_are_an_error(
+    tmp_path: Path, write_sound: Writer, codec: str, refusal: Refusal
+) -> None:
     wave = np.zeros((1, RATE), np.float32)
     wave[0, 5000:5006], wave[0, 9000:9006] = np.nan, np.inf
     path = write_sound(tmp_path / "nan.wav", wave, codec=codec)
@@ -252,7 +248,9 @@ def test_the_pexels_clip() -> None:
 # ---- damaged --------------------------------------------------------------------------------------------------------
 
 
-def test_what_holds_no_sound_is_refused(tmp_path: Path, write_sound: Writer, write_video: Writer) -> None:
+def test_what_holds_no_sound_is_refused(
+    tmp_path: Path, write_sound: Writer, write_video: Writer, refusal: Refusal
+) -> None:
     assert "has no audio stream" in refusal(write_video(tmp_path / "silent.mp4", 3))
     whole = write_sound(tmp_path / "empty.wav", tone(0.1)).read_bytes()
     place = whole.index(b"data") + 4
@@ -312,7 +310,7 @@ def test_damaged_sound_becomes_silence(tmp_path: Path, write_sound: Writer) -> N
     assert "filled with silence" in str(sound.info.note)
 
 
-def test_an_absurd_rate_is_refused_by_the_header(tmp_path: Path, write_sound: Writer) -> None:
+def test_an_absurd_rate_is_refused_by_the_header(tmp_path: Path, write_sound: Writer, refusal: Refusal) -> None:
     path = write_sound(tmp_path / "fast.wav", tone(0.1))
     data = path.read_bytes()
     for rate in (3, 2_000_000_000):
@@ -320,7 +318,7 @@ def test_an_absurd_rate_is_refused_by_the_header(tmp_path: Path, write_sound: Wr
         assert "sample rate" in refusal(path)
 
 
-def test_long_files_are_read_in_blocks_only(tmp_path: Path, write_sound: Writer) -> None:
+def test_long_files_are_read_in_blocks_only(tmp_path: Path, write_sound: Writer, refusal: Refusal) -> None:
     path = write_sound(tmp_path / "hour.mkv", tone(1.0), codec="pcm_s16le", starts=range(0, 2400, 590))
     assert "expected up to 30 minutes of sound" in refusal(path, read_sound)
     assert sum(len(block.samples) for block in open_sound(path).blocks()) == 2361 * RATE
@@ -347,18 +345,17 @@ def test_a_sound_can_be_read_twice(tmp_path: Path, write_sound: Writer) -> None:
     ],
 )
 def test_damage_ends_in_success_or_one_line(
-    tmp_path: Path, write_sound: Writer, spoilt: Callable[..., bytes], codec: str, suffix: str, count: int
+    tmp_path: Path,
+    write_sound: Writer,
+    spoilt: Callable[..., bytes],
+    survive: Callable[..., None],
+    codec: str,
+    suffix: str,
+    count: int,
 ) -> None:
     path = write_sound(tmp_path / f"tone.{suffix}", tone(0.5, 48_000), rate=48_000, codec=codec)
     whole = path.read_bytes()
     dice = random.Random(count)
     for _ in range(count):
         path.write_bytes(spoilt(whole, dice))
-        for way in (kind_of, lambda path: list(open_sound(path).blocks(0.1))):
-            message = f"{path}: fine"
-            try:
-                way(path)
-            except MediaError as error:
-                message = str(error)
-            assert "\n" not in message
-            assert path.name in message
+        survive(path, kind_of, lambda path: list(open_sound(path).blocks(0.1)))

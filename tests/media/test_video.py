@@ -16,10 +16,12 @@ from emollm import assets
 from emollm.errors import MediaError
 from emollm.media.audio import open_sound, read_sound
 from emollm.media.opening import MAX_PIXELS, kind_of
+from emollm.media.packets import Decoder
 from emollm.media.video import MAX_SIDE, Frame, Video, frame_at, open_video
 
 Writer = Callable[..., Path]
 Painter = Callable[..., np.ndarray]
+Refusal = Callable[..., str]
 
 TONE = (0.3 * np.sin(2 * np.pi * 440 * np.arange(32_000) / 16_000)).astype(np.float32)
 """Two seconds."""
@@ -64,14 +66,18 @@ def write_jpegs(path: Path, pictures: Iterable[np.ndarray], stamps: Iterable[int
     return path
 
 
-def refusal(path: Path, open_it: Callable[[Path], Any] = open_video) -> str:
-    """The one line with which the file is refused; it names the file."""
-    with pytest.raises(MediaError) as caught:
-        open_it(path)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert path.name in message
-    return message
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one with each packet that is decoded."""
+    packets: list[int] = []
+    frames = Decoder.frames
+    monkeypatch.setattr(Decoder, "frames", lambda self, packet: packets.append(1) or frames(self, packet))
+    return packets
+
+
+@pytest.fixture
+def refusal(refusal_by: Callable[..., Refusal]) -> Refusal:
+    return refusal_by(open_video)
 
 
 # ---- time -----------------------------------------------------------------------------------------------------------
@@ -162,13 +168,8 @@ def test_few_or_late_pictures_beside_much_sound_are_found(
 
 
 def test_the_search_for_late_pictures_does_not_decode_the_sound(
-    tmp_path: Path, write_video: Writer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, write_video: Writer, decoded: list[int]
 ) -> None:
-    from emollm.media.packets import Decoder
-
-    decoded: list[int] = []
-    frames = Decoder.frames
-    monkeypatch.setattr(Decoder, "frames", lambda self, packet: decoded.append(1) or frames(self, packet))
     open_video(write_video(tmp_path / "late.mkv", 2, times=[20.0, 20.04], sound=LONG))
     assert len(decoded) < 10
 
@@ -460,7 +461,9 @@ def test_a_file_that_is_cut_short_gives_what_is_there(
     assert video.ended_early.endswith(": the rest of the file is missing")
 
 
-def test_an_interrupted_recording_without_index_is_refused(tmp_path: Path, write_video: Writer) -> None:
+def test_an_interrupted_recording_without_index_is_refused(
+    tmp_path: Path, write_video: Writer, refusal: Refusal
+) -> None:
     assert "without its index (moov)" in refusal(cut(write_video(tmp_path / "cut.mp4", 25), 0.5))
 
 
@@ -488,7 +491,7 @@ def test_damaged_frames_are_left_out_and_counted(tmp_path: Path, write_video: Wr
     assert video.frames_given == len(frames)
 
 
-def test_not_one_frame_is_an_error(tmp_path: Path, write_video: Writer, picture: Painter) -> None:
+def test_not_one_frame_is_an_error(tmp_path: Path, write_video: Writer, picture: Painter, refusal: Refusal) -> None:
     path = write_video(tmp_path / "clip.mp4", noisy(picture, 5))
     data = bytearray(path.read_bytes())
     begin, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
@@ -497,7 +500,7 @@ def test_not_one_frame_is_an_error(tmp_path: Path, write_video: Writer, picture:
     assert "none of its pictures can be decoded" in refusal(path)
 
 
-def test_too_many_pixels_are_refused_by_the_header(tmp_path: Path, picture: Painter) -> None:
+def test_too_many_pixels_are_refused_by_the_header(tmp_path: Path, picture: Painter, refusal: Refusal) -> None:
     path = tmp_path / "bomb.avi"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("rawvideo", rate=25)
@@ -510,7 +513,9 @@ def test_too_many_pixels_are_refused_by_the_header(tmp_path: Path, picture: Pain
     assert f"no size of the frames up to {MAX_PIXELS:,} pixels" in refusal(path)
 
 
-def test_what_holds_no_pictures_is_refused(tmp_path: Path, write_sound: Writer, picture: Painter) -> None:
+def test_what_holds_no_pictures_is_refused(
+    tmp_path: Path, write_sound: Writer, picture: Painter, refusal: Refusal
+) -> None:
     assert "has no video stream" in refusal(write_sound(tmp_path / "voice.wav", TONE))
     Image.fromarray(picture(0)).save(tmp_path / "photo.mp4", "PNG")
     assert "this is an image" in refusal(tmp_path / "photo.mp4")
@@ -610,14 +615,7 @@ def test_the_frame_at_a_time_is_the_one_of_the_whole_reading(
         assert np.array_equal(found.pixels, wanted.pixels)
 
 
-def test_one_frame_of_a_long_clip_is_sought(
-    tmp_path: Path, write_video: Writer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from emollm.media.packets import Decoder
-
-    decoded: list[int] = []
-    frames = Decoder.frames
-    monkeypatch.setattr(Decoder, "frames", lambda self, packet: decoded.append(1) or frames(self, packet))
+def test_one_frame_of_a_long_clip_is_sought(tmp_path: Path, write_video: Writer, decoded: list[int]) -> None:
     path = write_video(tmp_path / "long.mp4", 300, codec_options={"g": "25"})
     assert frame_at(path, 10.0).time == pytest.approx(10.0)
     assert len(decoded) < 100
@@ -626,21 +624,14 @@ def test_one_frame_of_a_long_clip_is_sought(
 # ---- hostile --------------------------------------------------------------------------------------------------------
 
 
-def attempt(path: Path, random_ahead: int) -> None:
-    """Reads a file in every way; anything but success and a MediaError of one line comes out."""
-    for way in (
+def ways(ahead: int) -> tuple[Callable[[Path], object], ...]:
+    """All ways to read a file, with so many frames decoded ahead."""
+    return (
         kind_of,
-        lambda path: [frame.pixels for frame in open_video(path).frames(random_ahead)],
+        lambda path: [frame.pixels for frame in open_video(path).frames(ahead)],
         lambda path: frame_at(path, 0.2).pixels,
         lambda path: list(open_sound(path).blocks(0.1)),
-    ):
-        message = f"{path}: fine"
-        try:
-            way(path)
-        except MediaError as error:
-            message = str(error)
-        assert "\n" not in message
-        assert path.name in message
+    )
 
 
 @pytest.mark.parametrize("count", [12, pytest.param(1500, marks=pytest.mark.slow)])
@@ -660,6 +651,7 @@ def test_damage_ends_in_success_or_one_line(
     write_video: Writer,
     picture: Painter,
     spoilt: Callable[..., bytes],
+    survive: Callable[..., None],
     suffix: str,
     codec: str,
     layout: str,
@@ -681,4 +673,4 @@ def test_damage_ends_in_success_or_one_line(
     dice = random.Random(count)
     for turn in range(count):
         path.write_bytes(spoilt(whole, dice))
-        attempt(path, 2 * (turn % 2))
+        survive(path, *ways(2 * (turn % 2)))

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +30,6 @@ def faces(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def taught(features: np.ndarray) -> np.ndarray:
     """Targets (n, 52) that follow a few features."""
     return (1 / (1 + np.exp(-features[:, np.arange(52) % 6] * 2))).astype(np.float32)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

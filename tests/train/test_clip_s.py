@@ -26,14 +26,6 @@ from emollm.train.clip_s_rows import RowsRecipe, runs
 RECIPES = Path(clip_s.__file__).parent / "recipes"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A face net with random weights."""

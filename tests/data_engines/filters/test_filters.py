@@ -16,8 +16,11 @@ from emollm.data_engines.filters.label_words import LabelWords
 from emollm.data_engines.filters.leak import LeakBound
 from emollm.data_engines.filters.length import Length
 from emollm.data_engines.filters.overlap import Overlap
+from emollm.data_engines.filters.seen import Seen
 from emollm.data_engines.filters.unsafe import unsafe
+from emollm.data_engines.finish import judge
 from emollm.data_engines.recipe import FilterSettings
+from emollm.data_engines.shards import COUNTS, PARTS, SAMPLES, Counts, shard, write_lines
 from emollm.errors import DataError
 from emollm.prompts import prompt
 from emollm.samples import Mark, MediaItem, Sample, SampleProvenance, Task
@@ -213,6 +216,13 @@ def test_safe_sentences_are_left_alone(text: str) -> None:
     assert unsafe(text) is None
 
 
+def test_what_is_unsafe_is_so_between_any_punctuation() -> None:
+    for sign in ",;:!?./()[]{}<>=+*&%$#@|~^`\\\n\t–…":
+        text = f"The brows are lowered{sign}the person feels sad{sign}0.63{sign}and it is not a smile."
+        assert (unsafe(text) or "").startswith("feeling: 'person feels'"), sign
+        assert unsafe(text.replace("feels sad", "lowers his or her chin")) is None, sign
+
+
 @pytest.mark.parametrize("name", ["reasoner/rationale", "reasoner/units", "reasoner/clip"])
 def test_our_own_wordings_are_safe(name: str) -> None:
     found = [unsafe(line) for block in prompt(name).blocks.values() for line in block.splitlines()]
@@ -297,6 +307,36 @@ def test_near_duplicates_are_found_in_random_texts_at_the_set_share() -> None:
     kept, reasons = left(Duplicates(0.85), samples)
     assert [one.id for one in kept] == [f"{i}#p1" for i in range(100)]
     assert len(reasons) == 100
+
+
+def test_keys_are_told_from_others_with_the_same_lower_bits() -> None:
+    random, seen, known = Random(3), Seen(), set[int]()
+    for _ in range(30_000):  # several sorted runs; half of the keys come again
+        key = random.randrange(15_000) % 7 << 56 | random.randrange(5_000)
+        assert seen.add(key) == (key not in known)
+        known.add(key)
+    assert len(known) > 15_000
+
+
+def test_no_sample_is_lost_for_one_that_is_itself_lost(tmp_path: Path) -> None:
+    rows = [
+        sample(id="a", reply="One.", split="train", speaker="x"),
+        sample(id="b", reply="One.", split="train"),
+        *(sample(id=f"c{i}", reply="One.", split="train") for i in range(9)),
+        sample(id="b", reply="Two.", split="train"),
+        sample(id="d", reply="Three.", split="valid", speaker="x", label="sadness"),
+    ]
+    parts = tmp_path / PARTS
+    parts.mkdir()
+    write_lines(shard(parts, SAMPLES, 0), [row.to_json().encode() + b"\n" for row in rows])
+    write_lines(shard(parts, COUNTS, 0), [Counts(kept=13, tasks={"reasoning": 13}).to_json().encode()])
+    counts = judge(tmp_path, 1, build_set_filters(FilterSettings(near=1, max_label_share=0.5)))
+    assert counts.kept == 2  # b, because a is lost; happiness then has no more than half
+    assert counts.rejected == {
+        "filter:duplicates duplicate": 9,
+        "filter:id duplicate": 1,
+        "filter:overlap speaker overlap": 1,
+    }
 
 
 def test_no_label_has_more_than_its_share() -> None:

@@ -1,0 +1,205 @@
+"""Claims that something was said, in words that are not quoted, against what was recognised.
+
+A paraphrase is no quotation: other words may say the same. It is true where every word of meaning in it was said, by its stem. It is
+false only where something stands in the place of what was said: an opposite ("nobody listened" for "everybody"), a denial too much or
+too few, another word between the same neighbours ("since Christmas" for "since Tuesday"), another question word, another act
+(condolences for congratulations), or a thing that is mentioned by name and never was. All else is open.
+"""
+
+import re
+from difflib import SequenceMatcher
+from functools import cache
+from typing import NamedTuple
+
+from emollm.evidence.assertions import Heard, Polarity
+from emollm.evidence.judging import C, Finding, S, U, reason
+from emollm.evidence.judging_words import is_certain, said_by, tokens, unheard
+from emollm.evidence.lexicon import lexicon
+from emollm.evidence.lookup import Evidence
+
+_DENIALS = frozenset({"not", "never", "no", "nobody", "nothing", "none", "neither", "cannot", "nor"})
+_ASKING = frozenset({"who", "what", "where", "when", "why", "how", "which"})
+_ENDINGS = (("ies", "y"), ("ing", ""), ("edly", ""), ("ed", ""), ("ly", ""), ("es", ""), ("s", ""), ("e", ""))
+_NT = re.compile(r"n['’]t\b|\bcannot\b", re.IGNORECASE)
+_CLITIC = re.compile(r"['’](?:s|m|re|ve|ll|d)\b", re.IGNORECASE)
+_IS = re.compile(r"\b(he|she|it|that|there|this|what|who|where|i|you|they|we)['’](?:s|m|re)\b", re.IGNORECASE)
+_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBERS = {word: number for number, word in enumerate(_COUNTS, 1)}
+_PIECE = 3
+"""Words of a piece of what is told that may stand for others."""
+_SHARE = 0.6
+"""Share of the words of a short paraphrase that must be the same, where one of them is another."""
+
+
+class _Told(NamedTuple):
+    """A text as the stems that are compared; people, forms of "be" and denials by one sign each."""
+
+    words: tuple[str, ...]
+    content: frozenset[str]
+    """Those that mean something by themselves."""
+    denied: bool
+
+
+def judge_report(item: Heard, evidence: Evidence) -> Finding:
+    """Whether something like that was said, as far as that can be told."""
+    spoken = said_by(evidence)
+    if not spoken:
+        gap = evidence.gap("words", "voice", "audio")
+        return Finding(U, (), gap.reason if gap is not None else reason("no_words"))
+    text = " ".join(spoken.values())
+    cues = tuple(id for id in spoken if id)
+    if item.manner == "count":
+        found = _is_count(item.quote, len(tokens(text)))
+    elif item.manner in lexicon()["reports"]["acts"]:
+        found = _act(item.manner, text)
+    else:
+        found = _compared(_read(item.quote), _read(text), item, text)
+    if found is not None and found and item.polarity is not Polarity.PRESENT:
+        return Finding(U, cues, reason("paraphrase"))
+    if found is None or (not found and (not is_certain(evidence) or unheard(item, evidence) is not None)):
+        return Finding(U, cues, reason("paraphrase"))
+    holds = found if item.polarity is Polarity.PRESENT else not found
+    return Finding(S, cues, reason("told")) if holds else Finding(C, cues, reason("not_told"))
+
+
+def _compared(told: _Told, said: _Told, item: Heard, text: str) -> bool | None:
+    """Whether what is told was said; None where that is open."""
+    missing = told.content - said.content
+    shared = told.content & said.content
+    if any(
+        pair & missing and (pair - missing) & ({*said.words} | said.content) - told.content
+        for pair in _pairs("opposite")
+    ):
+        return False
+    missing -= _denying()
+    same = [word for word in told.words if word in said.words and word != "N"]
+    if told.denied != said.denied and not missing and len(same) >= 2 and _beside(told, said):
+        return False
+    asked, other = _ASKING & {*tokens(item.quote)[:1]}, _ASKING & {*tokens(text)}
+    if not missing:
+        return True if shared and told.denied == said.denied and asked <= other else None
+    named = item.manner in ("name", "mention") and not tokens(item.quote)[0].endswith("ing")  # a noun: "her wedding"
+    if not named and _replaced(told, said, missing):
+        return False
+    if asked and not shared and other and not asked & other:
+        return False
+    return False if not shared and item.manner in ("heading", "name") else None
+
+
+def _beside(told: _Told, said: _Told) -> bool:
+    """Whether a denial that only one of them has is one of the same words, not of others that were said as well."""
+    if told.denied:
+        return True
+    at = [index for index, word in enumerate(said.words) if word == "N"]
+    return any(
+        word in told.words for index in at for word in said.words[index + 1 : index + 3] if word not in ("P", "B", "D")
+    )
+
+
+def _replaced(told: _Told, said: _Told, missing: frozenset[str]) -> bool:
+    """Whether a word of meaning stands in the place of another one, between the same neighbours."""
+    left = said.content - told.content
+    codes = SequenceMatcher(None, told.words, said.words, autojunk=False).get_opcodes()
+    for index, (kind, first, last, begin, end) in enumerate(codes):
+        if kind != "replace" or last - first > _PIECE:
+            continue
+        before = codes[index - 1][2] - codes[index - 1][1] if index and codes[index - 1][0] == "equal" else 0
+        after = codes[index + 1][2] - codes[index + 1][1] if index + 1 < len(codes) and codes[index + 1][0] == "equal" else 0  # fmt: skip
+        reach = last - first + 1
+        piece = said.words[begin : min(end, begin + reach)] if before else said.words[max(begin, end - reach) : end]
+        mine = missing & {*told.words[first:last]}
+        theirs = left & {*piece}
+        if not mine or not theirs or any(_is_alike(one, other) for one in mine for other in left):
+            continue
+        around = told.words[first - before : first] + told.words[last : last + after]
+        known = any(word in told.content for word in around)
+        if len(around) >= 3 or (known and len(around) >= 2):
+            return True
+        if (before or after) and 1 - len(mine) / len(told.words) >= _SHARE and len(mine) == 1 and len(left) == 1:
+            return True
+    return False
+
+
+def _is_count(said: str, count: int) -> bool | None:
+    """Whether so many words were said; open where it is nearly so many."""
+    number = _NUMBERS.get(said.lower()) or (int(said) if said.isdigit() else 1)
+    return True if number == count else None if abs(number - count) <= 0.2 * count else False
+
+
+def _act(name: str, text: str) -> bool | None:
+    """Whether words do something: those that do it were said, or only those that do something else."""
+    plain = f" {' '.join(tokens(text))} "
+    acts = lexicon()["reports"]["acts"]
+    done = {one for one, act in acts.items() if any(f" {word} " in plain for word in act["words"])}
+    return True if name in done else False if done else None
+
+
+# ---- words ----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _lists() -> dict[str, frozenset[str]]:
+    data = lexicon()["reports"]
+    return {name: frozenset(str(word) for word in data[name]) for name in ("empty", "people", "beings", "dropped")}
+
+
+@cache
+def _forms() -> dict[str, str]:
+    """The plain form of each irregular one."""
+    return {str(form): str(plain) for plain, forms in lexicon()["reports"]["forms"].items() for form in forms}
+
+
+@cache
+def _denying() -> frozenset[str]:
+    return frozenset(stem(word) for word in _DENIALS)
+
+
+@cache
+def _pairs(name: str) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(stem(str(word)) for word in group) for group in lexicon()["reports"][name])
+
+
+def _is_alike(one: str, other: str) -> bool:
+    """Whether two stems may be said for each other."""
+    if any({one, other} <= group for group in _pairs("alike")):
+        return True
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= 0.75
+
+
+@cache
+def stem(word: str) -> str:
+    """The stem of a word, by a list of irregular forms and the common endings."""
+    word = _forms().get(word, word)
+    for ending, instead in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            word = word[: -len(ending)] + instead
+            break
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
+        word = word[:-1]
+    return word.removesuffix("e") if len(word) > 3 else word
+
+
+def _read(text: str) -> _Told:
+    lists = _lists()
+    plain = _CLITIC.sub("", _IS.sub(r"\1 is", _NT.sub(" not", text)))
+    words, content = [], set()
+    for word in tokens(plain):
+        if word in _DENIALS:
+            words.append("N")
+            if word in ("nobody", "nothing", "never"):
+                content.add(stem(word))
+        elif word in ("this", "that", "these", "those"):
+            words.append("D")
+        elif word in lists["dropped"]:
+            continue
+        elif word in lists["people"]:
+            words.append("P")
+        elif word in lists["beings"]:
+            words.append("B")
+        else:
+            words.append(stem(word))
+            if word not in lists["empty"]:
+                content.add(stem(word))
+    if words[:1] == ["B"] and words[1:2] in (["P"], ["D"]):  # "is that a spider?"
+        words[:2] = words[1], words[0]
+    return _Told(tuple(words), frozenset(content), "N" in words)

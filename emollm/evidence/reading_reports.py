@@ -1,0 +1,143 @@
+"""Words that a text tells without quoting them: "she says that she missed the train", "he mentions Karl", "they apologise".
+
+What is told stands behind a verb or noun of saying, or in front of one that is put in ("…, he says, …"). It is read as speech only, and
+as nothing else: "he asks to be left alone" names no side. The words are data, ``lexicon_voice.yaml``.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from emollm.evidence.assertions import Heard, Polarity, Topic
+from emollm.evidence.lexicon import expanded, lexicon, marks, sentences
+from emollm.types import CueKind
+
+_TO = r"(?:\s(?:to\s)?(?:us|me|him|her|them|someone|somebody|everyone|people|the\s(?:other|others|camera|interviewer)))?(?:\s(?:[a-z]{2,12}ly|again|then|aloud|back))?"
+_WH = r"(?:who|what|where|when|why|how|which)\b"
+_SHORT = r"(?:['’]\w{1,2})?"
+_END = re.compile(r"[.;:!?,()—–\n]|\s(?:while|whereas|although|though|and\s(?:then\s)?(?:he|she|they|his|her|their|the|frowns?|smiles?|looks?|there))\b", re.IGNORECASE)  # fmt: skip
+_PUT_IN = re.compile(
+    r"(?:[,;]\s|\band\s)(?P<so>so\s)?(?:he|she|they|the\s\w{2,12}|p\d)\s(?:says?|said|tells?(?:\sus)?|told\sus|explains?|claims?|adds?|admits?|recalls?|complains?|insists?|reports?)(?:\s(?P<as>so)\b|(?=\s?[,.;]|$))",
+    re.IGNORECASE,
+)
+"""A verb of saying behind what is said: "He opened the letter, he tells us"."""
+_GOES_ON = re.compile(r",\s(?:I|he|she|they|it|we|you|the)\s", re.IGNORECASE)
+"""What stands behind one that the words go on after."""
+_CUT = re.compile(r"[\s,](?:with|in|at|and|while|but|as|on|under|from|than|over)\s", re.IGNORECASE)
+_KINDS = frozenset({"parts", "noun", "code", "name"})
+"""Marks of a face, of which nobody speaks in a clip that shows it: what is told ends before them."""
+_NOT = re.compile(r"\b(?:not|never|nobody|without|\w{2,8}n['’]t|no\sone)\b(?:\W+\w+){0,2}\W*$", re.IGNORECASE)
+_MANY = r"one|two|three|four|five|six|seven|eight|nine|ten|a\ssingle|\d{1,2}"
+_COUNT = re.compile(
+    rf"\b(?:says?|said|saying|utters?|uttered|speaks?|spoke)\s(?:(?:only|just|exactly|no\smore\sthan|all\sof)\s)?(?P<n>{_MANY})\swords?\b(?!\s(?:for|of|about))"
+    rf"|\b(?:(?:only|just|exactly)\s)?(?P<m>{_MANY})\swords?\s(?:is|are|was|were)\s(?:said|spoken|uttered|heard)\b"
+    rf"|^(?:(?:only|just)\s)?(?P<k>{_MANY})\swords?(?=\s?[,:—–])",
+    re.IGNORECASE,
+)
+"""How many words somebody says."""
+_LEAST = 2
+"""Letters of the shortest thing that is told."""
+
+
+@cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Patterns by class, the first that matches counts; the group is where what is told begins."""
+    data = lexicon()["reports"]
+    joins, subjects, asks, says = (_any(data[name]) for name in ("joins", "subjects", "ask", "that"))
+    return (
+        ("heading", re.compile(rf"(?:^|(?<=[.;]\s))(?:{_any(data['heading'])})\s?(?=[^\s\"“'])", re.IGNORECASE)),
+        ("noun", re.compile(rf"\b(?:{_any(data['noun'])})\s(?:that\s)?(?=\w)", re.IGNORECASE)),
+        ("ask", re.compile(rf"\b(?:{asks}){_TO}\s(?:(?:if|whether|for|about|to)\s|(?={_WH}))", re.IGNORECASE)),
+        ("name", re.compile(rf"\b(?:{_any(data['name'])})\s(?!(?:{joins})\b)(?=\w)", re.IGNORECASE)),
+        ("that", re.compile(rf"\b(?:{says}){_TO}\s(?:that\s|(?=(?:{joins}|{subjects}){_SHORT}\s))", re.IGNORECASE)),
+        ("mention", re.compile(rf"\b(?:{_any(data['mention'])})\s(?=\w)", re.IGNORECASE)),
+    )
+
+
+def _any(phrases: list[str]) -> str:
+    forms = {" ".join(words) for phrase in phrases for words in expanded(phrase)}
+    return "|".join(re.escape(form).replace(r"\ :", r"\s?:").replace(r"\ ", r"\s") for form in sorted(forms, key=lambda one: (-len(one), one)))  # fmt: skip
+
+
+def reports(text: str) -> list[Heard]:
+    """Statements that something was said, in words that are not quoted.
+
+    Args:
+        text: The text, its quotations blanked.
+    """
+    out: list[Heard] = []
+    for start, end in sentences(text):
+        for item in (*_counted(text, start, end), *_told(text, start, end), *_acts(text, start, end)):
+            if all(item.end <= one.start or item.start >= one.end for one in out):
+                out.append(item)
+    return sorted(out, key=lambda item: item.start)
+
+
+def _told(text: str, start: int, end: int) -> Iterator[Heard]:
+    """What stands behind verbs and nouns of saying, or in front of one that is put in."""
+    if (match := _PUT_IN.search(text, start, end)) is not None:
+        first = _begin(text, start, match.start())
+        quote = text[first : match.start()]
+        rest = _clause(text, match.end() + 2, end) if _GOES_ON.match(text, match.end()) and not match["as"] else ""
+        if not _is_of_face(text, first, match.start()) and len(quote.split()) >= _LEAST:
+            yield _item(text, first, match.end() + (len(rest) + 2 if rest else 0), f"{quote} {rest}", "that")
+            return
+    for kind, pattern in _patterns():
+        for match in pattern.finditer(text, start, end):
+            if quote := _clause(text, match.end(), end, whole=kind == "heading"):
+                how = re.search(r"\b(\w+)\s$", match.group())
+                told = f"{how[1]} {quote}" if how and how[1].lower() in ("why", "how") else quote
+                yield _item(text, match.start(), match.end() + len(quote), told, kind)
+
+
+def _begin(text: str, start: int, end: int) -> int:
+    """Where the clause begins that ends there: behind the last full stop or semicolon."""
+    found = max((match.end() for match in re.finditer(r"[;:]\s|\s(?:while|but)\s", text[start:end])), default=0)
+    return start + found
+
+
+def _clause(text: str, start: int, end: int, whole: bool = False) -> str:
+    """What is told from there on: up to the end of the clause, or before what is said of a face or a voice."""
+    stop = re.compile(r"[.;:!?\n]").search(text, start, end) if whole else _END.search(text, start, end)
+    last = stop.start() if stop is not None else end
+    cuts = [mark.start for mark in marks(text, start, last) if mark.kind in _KINDS]
+    cuts += [mark.start for mark in marks(text, start, last, voice=True) if mark.kind in ("subject", "level", "manner") and mark.id not in ("talk", "words", "down", "up", "fall", "rise", "spoke", "same", "speech", "sound", "weak")]  # fmt: skip
+    if cuts:
+        before = [match.start() for match in _CUT.finditer(text, start, min(cuts))]  # fmt: skip
+        last = before[-1] if before else start
+    return text[start:last].rstrip()
+
+
+def _is_of_face(text: str, start: int, end: int) -> bool:
+    """Whether a stretch speaks of a face or a voice, and so is no speech."""
+    return any(mark.kind in _KINDS for mark in marks(text, start, end)) or any(
+        mark.kind in ("level", "manner") and mark.id not in ("up", "down", "rise", "fall", "same")
+        for mark in marks(text, start, end, voice=True)
+    )
+
+
+def _item(text: str, start: int, end: int, quote: str, manner: str) -> Heard:
+    item = Heard(CueKind.WORDS, start, end, topic=Topic.REPORT, quote=quote.strip(), manner=manner)
+    if manner not in ("noun", "heading") and _NOT.search(text[max(0, start - 40) : start]):
+        item.polarity = Polarity.ABSENT
+    return item
+
+
+def _counted(text: str, start: int, end: int) -> Iterator[Heard]:
+    """How many words are said."""
+    for match in _COUNT.finditer(text, start, end):
+        yield _item(text, match.start(), match.end(), match["n"] or match["m"] or match["k"], "count")
+
+
+@cache
+def _called() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Patterns of what is done with words, by act."""
+    acts = lexicon()["reports"]["acts"]
+    return tuple((name, re.compile(rf"\b(?:{_any(act['called'])})\b", re.IGNORECASE)) for name, act in acts.items())
+
+
+def _acts(text: str, start: int, end: int) -> Iterator[Heard]:
+    """That somebody thanks, greets, apologises."""
+    for name, pattern in _called():
+        for match in pattern.finditer(text, start, end):
+            yield _item(text, match.start(), match.end(), match.group(), name)

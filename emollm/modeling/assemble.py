@@ -1,0 +1,215 @@
+"""A model out of its parts: a pretrained language model, pretrained towers, fresh connectors.
+
+settings = load(ModelSettings, Path("train/recipes/model/tiny.yaml"))
+model, processor = assemble(settings)
+model.save_pretrained(folder); processor.save_pretrained(folder)
+"""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from emollm.config import Settings
+from emollm.errors import ConfigError, ModelError, one_line
+from emollm.generate import DEFAULT, quiet
+from emollm.modeling import auto
+from emollm.modeling.configuration import ConnectorSettings, EmoLLMConfig, GateSettings, StreamSettings
+from emollm.modeling.modeling import EmoLLMForConditionalGeneration
+from emollm.modeling.processing import AUDIO, IMAGE, EmoLLMProcessor
+from emollm.modeling.tower_weights import tower_of
+
+FLATTEN = (
+    "{%- set flat = namespace(messages=[], text='') -%}{%- for message in messages -%}"
+    "{%- if message['content'] is string -%}{%- set flat.text = message['content'] -%}{%- else -%}{%- set flat.text = '' -%}"
+    "{%- for part in message['content'] -%}{%- if part['type'] == 'image' -%}{%- set flat.text = flat.text + '"
+    + IMAGE
+    + "' -%}"
+    "{%- elif part['type'] == 'audio' -%}{%- set flat.text = flat.text + '" + AUDIO + "' -%}"
+    "{%- else -%}{%- set flat.text = flat.text + part['text'] -%}{%- endif -%}{%- endfor -%}{%- endif -%}"
+    "{%- set flat.messages = flat.messages + [{'role': message['role'], 'content': flat.text}] -%}{%- endfor -%}"
+    "{%- set messages = flat.messages -%}"
+)
+"""Start of a chat template: media parts become placeholders; what follows reads messages of plain text."""
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+"""For language models without a chat template of their own."""
+
+
+class StreamSource(Settings):
+    """A stream of a model to be built."""
+
+    tower: str
+    """``face-mt`` or a folder with a face net of ours; ``open_clip:ARCHITECTURE`` (with ``weights`` a checkpoint); ``whisper-tiny.en``; a folder
+    or hub id of a vision model or a Whisper model in transformers format."""
+    weights: Path | None = None
+    """Checkpoint of an open_clip tower (safetensors); without it the tower starts at random."""
+    connector: ConnectorSettings = ConnectorSettings()
+
+
+class ModelSettings(Settings):
+    """What a model is built of."""
+
+    backbone: str = DEFAULT
+    """The asset ``smollm2-135m-instruct``, or a folder or hub id of a causal language model in transformers format."""
+    streams: dict[str, StreamSource] = Field(default_factory=dict)
+    """Stream (``scene``, ``face``, ``speech``) -> its tower and connector."""
+    gate: GateSettings | None = None
+    """The question-driven gate over visual streams; null for none."""
+    max_faces: Annotated[int, Field(ge=1, le=64)] = 4
+    """Most faces of one picture."""
+    dtype: str = "float32"
+    """``float32`` or ``bfloat16``."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the fresh weights."""
+
+
+class Built(NamedTuple):
+    """A model and what feeds it."""
+
+    model: EmoLLMForConditionalGeneration
+    processor: EmoLLMProcessor
+
+
+def assemble(settings: ModelSettings) -> Built:
+    """The model of these parts; what is not pretrained starts at random, from the seed.
+
+    Raises:
+        ModelError: A part cannot be had or read.
+        ConfigError: Parts that do not fit.
+    """
+    torch.manual_seed(settings.seed)
+    language, tokenizer = _backbone(settings.backbone)
+    head = language.get_output_embeddings()
+    if getattr(head, "bias", None) is not None:
+        raise ConfigError(
+            f"{settings.backbone}: its head has a bias, which this family does not; use another language model"
+        )
+    towers = {name: tower_of(each.tower, each.weights) for name, each in settings.streams.items()}
+    image, audio = _placeholders(language, tokenizer)
+    config = EmoLLMConfig(
+        text_config=language.config,
+        streams={
+            name: StreamSettings(tower=towers[name].kind, settings=towers[name].settings, connector=each.connector)
+            for name, each in settings.streams.items()
+        },
+        gate=settings.gate,
+        image_token_id=image,
+        audio_token_id=audio,
+        max_faces=settings.max_faces,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = EmoLLMForConditionalGeneration(config)
+    _take(model.model.language_model, language.model if hasattr(language, "model") else language.base_model)
+    if not config.tie_word_embeddings:
+        _take(model.lm_head, head)
+    model.tie_weights()
+    for name, tower in towers.items():
+        if tower.weights is not None:
+            own: Any = model.model.streams[name]
+            own.tower.load_state_dict(tower.weights)
+    model.generation_config = language.generation_config
+    return Built(model.to(getattr(torch, settings.dtype)).eval(), processor_of(model, tokenizer))
+
+
+def processor_of(model: EmoLLMForConditionalGeneration, tokenizer: Any) -> EmoLLMProcessor:
+    """The processor that feeds a model.
+
+    Args:
+        model: Any of the family.
+        tokenizer: Its language model's, with both placeholders.
+    """
+    streams: dict[str, Any] = dict(model.model.streams.items())
+    sizes: dict[str, Any] = {f"{name}_size": streams[name].tower.size for name in ("scene", "face") if name in streams}
+    if "face" in streams:
+        sizes["face_margin"] = streams["face"].tower.margin
+    if "speech" in streams:
+        sizes["mel"] = streams["speech"].tower.size
+    rows = {name: stream.connector.rows for name, stream in streams.items()}
+    if not (tokenizer.chat_template or "").startswith(FLATTEN):
+        tokenizer.chat_template = FLATTEN + (tokenizer.chat_template or CHATML)
+    return EmoLLMProcessor.for_model(model.config, rows, sizes, tokenizer)
+
+
+def load(folder: str | Path, dtype: str = "auto", **options: Any) -> Built:
+    """A model that was saved, with its processor.
+
+    Args:
+        folder: That ``save_pretrained`` of both wrote.
+        dtype: ``auto`` for that of the weights.
+        **options: Of ``from_pretrained``, such as ``quantization_config``; where that names no modules to be left as they are, only the
+            language model is quantised.
+
+    Raises:
+        ModelError: There is none, or it cannot be read.
+    """
+    from safetensors import SafetensorError
+
+    if (quantisation := options.get("quantization_config")) is not None:
+        options["quantization_config"] = _of_language(quantisation)
+    auto.register()  # the processor finds its parts through the Auto classes
+    try:
+        with quiet():
+            model, info = EmoLLMForConditionalGeneration.from_pretrained(
+                folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+            )
+            processor = EmoLLMProcessor.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder}: not a model of this family that can be loaded: {one_line(str(error))}") from error
+    if missing := sorted(info["missing_keys"]):
+        raise ModelError(
+            f"{folder}: {len(missing)} weights are missing, {missing[0]} first; get or save the model again"
+        )
+    return Built(model.eval(), processor)
+
+
+def _of_language(quantisation: Any) -> Any:
+    """The quantisation, told to leave head, towers, connectors and gate alone: they are small, and connectors are trained."""
+    own = deepcopy(quantisation)
+    for field in ("llm_int8_skip_modules", "modules_to_not_convert"):  # bitsandbytes', others'
+        if hasattr(own, field) and getattr(own, field) is None:
+            setattr(own, field, ["lm_head", "model.streams", "model.gate"])
+    return own
+
+
+def _backbone(name: str) -> tuple[Any, Any]:
+    """A causal language model in single precision, and its tokenizer."""
+    from safetensors import SafetensorError
+
+    from emollm.modeling.sources import folder_of
+
+    folder = folder_of(name)
+    here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, **here)
+            config = AutoConfig.from_pretrained(folder, **here)
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, config=config, use_safetensors=True, dtype=torch.float32, **here
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{name}: not a causal language model that can be loaded: {one_line(str(error))}") from error
+    return model, tokenizer
+
+
+def _placeholders(language: Any, tokenizer: Any) -> tuple[int, int]:
+    """Ids of both placeholders, which become tokens if they are none; the word vectors grow where there is no room."""
+    tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE, AUDIO]}, replace_extra_special_tokens=False)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if len(tokenizer) > language.get_input_embeddings().num_embeddings:
+        language.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=64, mean_resizing=False)
+    return tokenizer.convert_tokens_to_ids(IMAGE), tokenizer.convert_tokens_to_ids(AUDIO)
+
+
+def _take(module: nn.Module, source: nn.Module) -> None:
+    """The weights of a module of the same architecture."""
+    module.load_state_dict(source.state_dict())

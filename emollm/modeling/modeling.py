@@ -1,0 +1,502 @@
+"""The model: streams of media and a causal language model, written as any native transformers model.
+
+    pixel_values ──▶ streams.scene: tower ▶ connector ─┐
+    face_values  ──▶ streams.face:  tower ▶ connector ─┤▶ × gate(question) ─┐
+    input_features ▶ streams.speech: tower ▶ connector ─────────────────────┤
+    input_ids ─────▶ word vectors ──────────────────────────────────────────┴▶ placeholders filled ▶ language model ▶ lm_head
+
+The same class is trained, run by ``generate`` and served by vLLM's Transformers backend. What that backend asks for: the base class has
+``language_model`` and ``get_decoder()``, :meth:`EmoLLMModel.get_image_features` and :meth:`EmoLLMModel.get_audio_features` answer one item
+at a time without seeing the prompt, and ``forward`` ends in ``**kwargs``.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoModel, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
+
+from emollm.errors import ConfigError, DataError
+from emollm.modeling import towers
+from emollm.modeling.configuration import FRAMES, EmoLLMConfig, GateSettings, StreamSettings
+from emollm.modeling.connectors import Connector
+from emollm.modeling.fusion import QuestionGate
+
+MEDIA = (
+    "pixel_values",
+    "face_values",
+    "face_counts",
+    "question_ids",
+    "input_features",
+    "input_features_mask",
+)
+"""Names of the tensors that come with media; of a reply only the first step sees them."""
+IGNORED = -100
+"""Label of a token that no loss is taken of."""
+
+
+class Stream(nn.Module):
+    """An encoder and its connector.
+
+    Args:
+        settings: Of both.
+        to: D of the language model.
+    """
+
+    def __init__(self, settings: StreamSettings, to: int) -> None:
+        super().__init__()
+        self.tower = towers.build(settings.tower, settings.settings)
+        self.connector = Connector(settings.connector, self.tower.width, self.tower.summary_width, to)  # type: ignore[arg-type]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Tokens (R, T, D) of R pictures or voices."""
+        dtype = self.connector.stream.dtype
+        return self.connector(self.tower(inputs.to(self.connector.stream.device, dtype)))  # type: ignore[no-any-return]
+
+    def train(self, mode: bool = True) -> "Stream":
+        """Training mode; a tower that is frozen stays as it is in use (its dropout and running statistics too)."""
+        super().train(mode)
+        if not any(parameter.requires_grad for parameter in self.tower.parameters()):
+            self.tower.eval()
+        return self
+
+
+class EmoLLMPreTrainedModel(PreTrainedModel):
+    """What both classes of the family share."""
+
+    config_class = EmoLLMConfig
+    base_model_prefix = "model"
+    main_input_name = "input_ids"
+    input_modalities = ("image", "audio", "text")
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = False
+    _no_split_modules: ClassVar = ["Stream"]
+    _skip_keys_device_placement: ClassVar = ["past_key_values"]
+
+
+class EmoLLMModel(EmoLLMPreTrainedModel):
+    """Word vectors, media and the language model without its head.
+
+    Args:
+        config: Architecture.
+    """
+
+    def __init__(self, config: EmoLLMConfig) -> None:
+        super().__init__(config)
+        to = config.text_config.hidden_size
+        self.language_model = AutoModel.from_config(config.text_config)
+        self.streams = nn.ModuleDict({name: Stream(config.stream(name), to) for name in config.streams})
+        gated = config.gate is not None and len(config.visual) > 1
+        self.gate = QuestionGate(GateSettings.model_validate(config.gate), to, len(config.visual)) if gated else None
+        self.all_streams = False
+        """Whether each step runs each stream, on a blank item where it has none: processes that train together must run the
+        same modules in the same order, or their sums do not fit (DeepSpeed)."""
+        self.post_init()
+
+    # ---- what transformers, PEFT and vLLM ask for
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The word vectors of the language model."""
+        return self.language_model.get_input_embeddings()  # type: ignore[no-any-return]
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replaces them."""
+        self.language_model.set_input_embeddings(value)
+
+    def get_decoder(self) -> nn.Module:
+        """The language model."""
+        return self.language_model  # type: ignore[no-any-return]
+
+    # ---- media
+
+    def get_image_features(
+        self,
+        pixel_values: Tensor,
+        face_values: Tensor | Sequence[Tensor] | None = None,
+        face_counts: Tensor | None = None,
+        question_ids: Tensor | None = None,
+        return_dict: bool = True,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPooling:
+        """Tokens of I pictures; ``pooler_output`` is a tuple of I tensors (T_i, D): the whole frame's rows, then each face's.
+
+        Args:
+            pixel_values: (I, 3, S, S) whole frames in [0, 1]; (I, 0) where the model has no ``scene``.
+            face_values: (I, M, 3, s, s) crops, of which the first ``face_counts`` of each picture count, or a list of (M, 3, s, s).
+            face_counts: (I,) faces of each picture.
+            question_ids: (I, L) tokens of the question that each picture is asked about, -1 where there is none.
+            return_dict: Always answered as if true.
+            **kwargs: Not looked at.
+        """
+        pictures = len(pixel_values)
+        counts = [0] * pictures if face_counts is None else face_counts.flatten().tolist()
+        weights = self.gate_weights(question_ids, pictures)
+        rows: list[list[Tensor]] = [[] for _ in range(pictures)]
+        for place, name in enumerate(self.config.visual):
+            weight = None if weights is None else weights[:, place]
+            if name == "scene":
+                tokens, each = self.streams[name](pixel_values), [1] * pictures
+            elif face_values is None or not any(counts):
+                continue
+            else:
+                crops = torch.cat([row.flatten(0, -4)[:count] for row, count in zip(face_values, counts, strict=True)])
+                tokens, each = self.streams[name](crops), counts
+            for picture, own in enumerate(tokens.split(each)):  # own: (rows, T, D)
+                rows[picture].append((own if weight is None else own * weight[picture].to(own.dtype)).flatten(0, 1))
+        width, like = self.config.text_config.hidden_size, self.get_input_embeddings().weight
+        merged = tuple(torch.cat(own) if own else like.new_zeros(0, width) for own in rows)
+        return BaseModelOutputWithPooling(pooler_output=merged)
+
+    def gate_weights(self, question_ids: Tensor | None, pictures: int) -> Tensor | None:
+        """By how much each visual stream is scaled for each picture, (I, S) with mean 1; None without a gate.
+
+        Args:
+            question_ids: As for :meth:`get_image_features`.
+            pictures: I.
+        """
+        if self.gate is None:
+            return None
+        if question_ids is None:
+            question_ids = torch.full((pictures, 1), -1, device=self.device)
+        question_ids = question_ids.flatten(1)
+        words = self.get_input_embeddings()(question_ids.clamp(min=0))
+        return self.gate(words, question_ids >= 0) * len(self.config.visual)  # type: ignore[no-any-return]
+
+    def get_audio_features(
+        self,
+        input_features: Tensor,
+        input_features_mask: Tensor | None = None,
+        return_dict: bool = True,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPooling:
+        """Tokens of A voices; ``pooler_output`` (all tokens, D), voice after voice.
+
+        Args:
+            input_features: (A, bands, 3000) log-mel frames, silence at the end included.
+            input_features_mask: (A, 3000) 1 where a frame is of the voice; what is behind places no tokens.
+            return_dict: Always answered as if true.
+            **kwargs: Not looked at.
+        """
+        tokens = self.streams["speech"](input_features)  # (A, T, D)
+        if input_features_mask is None:
+            return BaseModelOutputWithPooling(pooler_output=tokens.flatten(0, 1))
+        lengths = input_features_mask.reshape(len(tokens), -1).sum(1).tolist()
+        own = [row[: voice_tokens(int(length), row.shape[0])] for row, length in zip(tokens, lengths, strict=True)]
+        return BaseModelOutputWithPooling(pooler_output=torch.cat(own))
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        face_values: Tensor | None = None,
+        face_counts: Tensor | None = None,
+        question_ids: Tensor | None = None,
+        input_features: Tensor | None = None,
+        input_features_mask: Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPast:
+        """Hidden states (B, N, D) of tokens (B, N) whose placeholders are filled with the media's tokens.
+
+        1. word vectors of the tokens; 2. tokens of the pictures, scaled by the gate; 3. tokens of the voices; 4. both put in the place of
+        their placeholders, in the order in which they stand; 5. the language model.
+
+        Raises:
+            DataError: There are more or fewer placeholders than tokens of media.
+        """
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+        blanks = _Blanks(self, pixel_values, face_counts, input_features) if self.all_streams else None
+        if blanks is not None:
+            pixel_values, face_values, face_counts, question_ids = blanks.pictures(
+                pixel_values, face_values, face_counts, question_ids
+            )
+        if pixel_values is not None:
+            seen = self.get_image_features(pixel_values, face_values, face_counts, question_ids).pooler_output
+            if blanks is not None and blanks.picture:
+                *seen, unseen = seen
+                inputs_embeds = inputs_embeds + 0 * unseen.sum()
+            if seen:
+                inputs_embeds = _filled(inputs_embeds, input_ids, self.config.image_token_id, torch.cat(seen), "<|image|>")
+        if blanks is not None and blanks.voice:
+            unheard = self.get_audio_features(blanks.silence()).pooler_output
+            inputs_embeds = inputs_embeds + 0 * unheard.sum()
+        if input_features is not None:
+            heard = self.get_audio_features(input_features, input_features_mask).pooler_output
+            inputs_embeds = _filled(inputs_embeds, input_ids, self.config.audio_token_id, heard, "<|audio|>")
+        return self.language_model(  # type: ignore[no-any-return]
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            **kwargs,
+        )
+
+
+class EmoLLMForConditionalGeneration(EmoLLMPreTrainedModel, GenerationMixin):
+    """The model with its head; see docs/model.md.
+
+    Args:
+        config: Architecture.
+    """
+
+    _tied_weights_keys: ClassVar = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
+
+    def __init__(self, config: EmoLLMConfig) -> None:
+        super().__init__(config)
+        self.model = EmoLLMModel(config)
+        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The word vectors of the language model."""
+        return self.model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replaces them."""
+        self.model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The head."""
+        return self.lm_head
+
+    def set_output_embeddings(self, value: nn.Module) -> None:
+        """Replaces it."""
+        self.lm_head = value
+
+    def get_decoder(self) -> nn.Module:
+        """The language model."""
+        return self.model.get_decoder()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        face_values: Tensor | None = None,
+        face_counts: Tensor | None = None,
+        question_ids: Tensor | None = None,
+        input_features: Tensor | None = None,
+        input_features_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        logits_to_keep: int | Tensor = 0,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        """Logits (B, N, V), and the loss where there are labels.
+
+        Args:
+            input_ids: (B, N) tokens, placeholders included.
+            attention_mask: (B, N) 1 where a token counts.
+            position_ids: (B, N); packed Samples start at 0 again.
+            past_key_values: Cache of what came before.
+            inputs_embeds: (B, N, D) instead of tokens.
+            pixel_values: As for :meth:`EmoLLMModel.get_image_features`, as the next three.
+            face_values: Crops of faces.
+            face_counts: Faces a picture.
+            question_ids: The question a picture.
+            input_features: As for :meth:`EmoLLMModel.get_audio_features`, as the next.
+            input_features_mask: Where the voices end.
+            labels: (B, N) tokens to predict, -100 elsewhere. In training the head then looks only at these positions, and no logits are given.
+            logits_to_keep: Only the logits of so many last positions, or of these.
+            num_items_in_batch: Tokens that the loss is averaged over; those of this batch if not given.
+            **kwargs: For the language model.
+
+        Raises:
+            DataError: There are more or fewer placeholders than tokens of media.
+        """
+        if labels is not None and past_key_values is None and kwargs.get("use_cache") is None:
+            # A cache is of no use to a loss, costs memory, and makes transformers overlook where packed Samples begin.
+            kwargs["use_cache"] = False
+        output = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            pixel_values=pixel_values,
+            face_values=face_values,
+            face_counts=face_counts,
+            question_ids=question_ids,
+            input_features=input_features,
+            input_features_mask=input_features_mask,
+            **kwargs,
+        )
+        hidden = output.last_hidden_state
+        loss = logits = None
+        if labels is None or not self.training:
+            kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+            logits = self.head(hidden[:, kept])
+        if labels is not None:
+            loss = self._loss(hidden, labels, num_items_in_batch)
+        return CausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=output.past_key_values,
+            hidden_states=getattr(output, "hidden_states", None),
+            attentions=getattr(output, "attentions", None),
+        )
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits (…, V) of hidden states (…, D), as the language model's own class makes them (Gemma caps, Cohere scales)."""
+        logits = self.lm_head(hidden)
+        text = self.config.text_config
+        if scale := getattr(text, "logit_scale", None):
+            logits = logits * scale
+        if cap := getattr(text, "final_logit_softcapping", None):
+            logits = torch.tanh(logits / cap) * cap
+        return logits  # type: ignore[no-any-return]
+
+    def _loss(self, hidden: Tensor, labels: Tensor, items: Tensor | int | None) -> Tensor:
+        """Cross-entropy of the next token, with logits only where a token is to be predicted."""
+        wanted = functional.pad(labels, (0, 1), value=IGNORED)[:, 1:]  # (B, N): position n predicts token n + 1
+        where = wanted != IGNORED
+        summed = functional.cross_entropy(self.head(hidden[where]).float(), wanted[where], reduction="sum")
+        count = where.sum() if items is None else torch.as_tensor(items, device=summed.device)
+        return summed / count.clamp(min=1)
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Tensor, is_first_iteration: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The next step's arguments: media come with the first step, later ones find them in the cache."""
+        media = {name: kwargs.pop(name, None) for name in MEDIA}
+        inputs: dict[str, Any] = super().prepare_inputs_for_generation(
+            input_ids, is_first_iteration=is_first_iteration, **kwargs
+        )
+        if is_first_iteration or not kwargs.get("use_cache", True):
+            inputs.update(media)
+        return inputs
+
+    def _expand_inputs_for_generation(
+        self, expand_size: int = 1, is_encoder_decoder: bool = False, input_ids: Tensor | None = None, **kwargs: Any
+    ) -> tuple[Tensor | None, dict[str, Any]]:
+        """Repeats each conversation with its media for beams and several replies; media are counted by item, not by conversation."""
+        media = {name: kwargs.pop(name) for name in MEDIA if kwargs.get(name) is not None}
+        if expand_size > 1 and media and input_ids is not None:
+            items = {name: value for name, value in media.items() if name.startswith("input_features")}
+            pictures = {name: value for name, value in media.items() if name not in items}
+            media = {
+                **_repeated(pictures, self._pictures_of(input_ids, pictures), expand_size),
+                **_repeated(items, self._voices_of(input_ids, items), expand_size),
+            }
+        input_ids, kwargs = super()._expand_inputs_for_generation(
+            expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **kwargs
+        )
+        return input_ids, {**kwargs, **media}
+
+    def _pictures_of(self, input_ids: Tensor, media: dict[str, Tensor]) -> list[int]:
+        """How many pictures each conversation has."""
+        if not media:
+            return []
+        counts = media.get("face_counts")
+        rows = {name: self.model.streams[name].connector.rows for name in self.config.visual}
+        faces = [0] * len(media["pixel_values"]) if counts is None else counts.tolist()
+        sizes = [rows.get("scene", 0) + count * rows.get("face", 0) for count in faces]
+        return _shared_out(sizes, (input_ids == self.config.image_token_id).sum(1).tolist())
+
+    def _voices_of(self, input_ids: Tensor, media: dict[str, Tensor]) -> list[int]:
+        """How many voices each conversation has."""
+        if not media:
+            return []
+        most = self.config.max_source_positions
+        mask = media.get("input_features_mask")
+        lengths = [FRAMES] * len(media["input_features"]) if mask is None else mask.sum(1).tolist()
+        sizes = [voice_tokens(int(length), most) for length in lengths]
+        return _shared_out(sizes, (input_ids == self.config.audio_token_id).sum(1).tolist())
+
+
+class _Blanks:
+    """Blank items for the streams of a model that a batch has nothing for.
+
+    Args:
+        model: The model.
+        pixel_values: Of the batch, as the next two.
+        face_counts: Faces a picture.
+        input_features: Voices.
+    """
+
+    def __init__(
+        self, model: EmoLLMModel, pixel_values: Tensor | None, face_counts: Tensor | None, input_features: Tensor | None
+    ) -> None:
+        self.streams: dict[str, Any] = dict(model.streams.items())
+        faceless = face_counts is None or not bool(face_counts.any())
+        no_frame = "scene" in self.streams and pixel_values is None
+        self.picture = no_frame or "face" in self.streams and faceless
+        self.voice = "speech" in self.streams and input_features is None
+        self.like = model.get_input_embeddings().weight
+
+    def pictures(
+        self, pixel_values: Tensor | None, faces: Any, counts: Tensor | None, asked: Tensor | None
+    ) -> tuple[Any, Any, Any, Any]:
+        """The pictures of a batch with a blank one, which has one face, at the end; as they are where none is needed."""
+        if not self.picture:
+            return pixel_values, faces, counts, asked
+        here = self.like.device
+        size = self.streams["scene"].tower.size if "scene" in self.streams else 0
+        whole = torch.zeros((1, 3, size, size) if size else (1, 0), device=here)
+        pixel_values = whole if pixel_values is None else torch.cat([pixel_values, whole.to(pixel_values.dtype)])
+        if "face" in self.streams:
+            side = self.streams["face"].tower.size
+            shape = (1, 3, side, side) if faces is None else faces.shape[1:]
+            faces = torch.zeros(len(pixel_values), *shape, device=here)  # where a blank is needed no picture has a face
+            counts = torch.zeros(len(pixel_values), dtype=torch.long, device=here)
+            counts[-1] = 1
+        if asked is not None:
+            asked = torch.cat([asked, torch.full_like(asked[:1], -1)])
+        return pixel_values, faces, counts, asked
+
+    def silence(self) -> Tensor:
+        """(1, bands, 3000)."""
+        return torch.zeros(1, self.streams["speech"].tower.size, FRAMES, device=self.like.device)
+
+
+def voice_tokens(frames: int, most: int) -> int:
+    """Tokens of a voice of so many frames of 10 ms, of which 3,000 have ``most``; at least one."""
+    return max(1, min(most, -(-frames * most // FRAMES)))
+
+
+def _filled(vectors: Tensor, ids: Tensor | None, token: int, tokens: Tensor, shown: str) -> Tensor:
+    """Word vectors (B, N, D) with tokens (M, D) in the place of their placeholders."""
+    if ids is None:
+        raise ConfigError(
+            f"media need the tokens they stand among; give input_ids, not only inputs_embeds, for {shown}"
+        )
+    places = ids == token
+    if (wanted := int(places.sum())) != len(tokens):
+        raise DataError(
+            f"{wanted} {shown} placeholders but {len(tokens)} vectors of media; let the processor place them, and do not "
+            "cut its tokens"
+        )
+    return vectors.masked_scatter(places.unsqueeze(-1), tokens.to(vectors.device, vectors.dtype))
+
+
+def _shared_out(sizes: list[int], wanted: list[int]) -> list[int]:
+    """How many items, in order, fill the placeholders of each conversation."""
+    counts, item = [], 0
+    for places in wanted:
+        start = item
+        while places > 0 and item < len(sizes):
+            places -= sizes[item]
+            item += 1
+        counts.append(item - start)
+    return counts
+
+
+def _repeated(media: dict[str, Tensor], counts: list[int], times: int) -> dict[str, Tensor]:
+    """Media whose items are repeated conversation by conversation."""
+    index, start = [], 0
+    for count in counts:
+        index += list(range(start, start + count)) * times
+        start += count
+    return {name: value[torch.tensor(index, dtype=torch.long, device=value.device)] for name, value in media.items()}

@@ -1,0 +1,248 @@
+"""The processor: text with placeholders and its media to tensors, the same in training, in ``generate`` and inside of vLLM."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import WhisperFeatureExtractor
+from transformers.image_processing_utils import BatchFeature
+from transformers.processing_utils import ImagesKwargs, MultiModalData, ProcessingKwargs, ProcessorMixin, Unpack
+
+from emollm.errors import DataError
+from emollm.modeling.configuration import FRAMES, EmoLLMConfig
+from emollm.modeling.fusion import PADDING
+from emollm.modeling.image_processing import EmoLLMImageProcessor, flattened
+from emollm.modeling.modeling import voice_tokens
+
+IMAGE, AUDIO = "<|image|>", "<|audio|>"
+"""Placeholders of a picture and of a voice in the text."""
+RATE = 16_000
+"""Samples a second of the voices."""
+SECONDS = 30
+"""Longest voice; what is behind is not heard."""
+
+
+class EmoLLMImagesKwargs(ImagesKwargs, total=False):
+    """What comes with pictures."""
+
+    boxes: Any  # Boxes, whose nested types transformers cannot check
+    """Boxes of the faces, see :data:`emollm.modeling.image_processing.Boxes`."""
+    question: str | list[str]
+    """What is asked about the pictures: one text for all of them, or one a picture; for models with a gate."""
+
+
+class EmoLLMProcessorKwargs(ProcessingKwargs, total=False):
+    """Arguments of the processor beside text and media."""
+
+    images_kwargs: EmoLLMImagesKwargs
+    _defaults = {  # type: ignore[misc]  # noqa: RUF012  # read so by ProcessorMixin
+        "text_kwargs": {"add_special_tokens": False, "padding": False},
+        "audio_kwargs": {"sampling_rate": RATE},
+    }
+
+
+class EmoLLMProcessor(ProcessorMixin):
+    """Tokenizer, image processor and feature extractor in one.
+
+    Args:
+        image_processor: Cuts rows.
+        feature_extractor: Whisper's.
+        tokenizer: Of the language model, with both placeholders as tokens.
+        chat_template: Jinja template of a conversation; the tokenizer's if not given.
+        scene_tokens: Tokens of a whole frame, 0 without such a stream.
+        face_tokens: Tokens of a face, 0 without such a stream.
+        speech_tokens: Tokens of 30 s of voice, 0 without such a stream.
+        question_tokens: Most tokens of a question that the gate reads, 0 without a gate.
+        **kwargs: Not looked at; vLLM hands settings of its own through.
+    """
+
+    attributes: ClassVar = ["image_processor", "feature_extractor", "tokenizer"]
+    image_processor_class = "AutoImageProcessor"
+    feature_extractor_class = "WhisperFeatureExtractor"
+    tokenizer_class = "AutoTokenizer"
+    valid_processor_kwargs = EmoLLMProcessorKwargs
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        feature_extractor: Any = None,
+        tokenizer: Any = None,
+        chat_template: str | None = None,
+        scene_tokens: int = 0,
+        face_tokens: int = 0,
+        speech_tokens: int = 0,
+        question_tokens: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.scene_tokens, self.face_tokens, self.speech_tokens = scene_tokens, face_tokens, speech_tokens
+        self.question_tokens = question_tokens
+        self.image_token, self.audio_token = IMAGE, AUDIO
+        self.image_token_id = tokenizer.convert_tokens_to_ids(IMAGE)
+        self.audio_token_id = tokenizer.convert_tokens_to_ids(AUDIO)
+        template = chat_template or getattr(tokenizer, "chat_template", None)
+        super().__init__(image_processor, feature_extractor, tokenizer, chat_template=template)
+
+    @classmethod
+    def for_model(
+        cls, config: EmoLLMConfig, rows: dict[str, int], sizes: dict[str, Any], tokenizer: Any
+    ) -> "EmoLLMProcessor":
+        """The processor of a model.
+
+        Args:
+            config: Of the model.
+            rows: Stream name -> tokens of one row.
+            sizes: ``scene_size``, ``face_size``, ``face_margin`` and ``mel`` (bands).
+            tokenizer: With both placeholders as tokens.
+        """
+        mel = int(sizes.get("mel") or 80)
+        pictures = EmoLLMImageProcessor(
+            scene_size=sizes.get("scene_size", 0),
+            face_size=sizes.get("face_size", 0),
+            face_margin=sizes.get("face_margin", 0.0),
+            max_faces=config.max_faces,
+        )
+        return cls(
+            pictures,
+            WhisperFeatureExtractor(feature_size=mel),
+            tokenizer,
+            scene_tokens=rows.get("scene", 0),
+            face_tokens=rows.get("face", 0),
+            speech_tokens=rows.get("speech", 0),
+            question_tokens=config.gate["tokens"] if config.gate and len(config.visual) > 1 else 0,
+        )
+
+    def __call__(
+        self,
+        images: Any = None,
+        text: Any = None,
+        videos: Any = None,
+        audio: Any = None,
+        **kwargs: Unpack[EmoLLMProcessorKwargs],
+    ) -> BatchFeature:
+        """Tensors of texts and their media.
+
+        Args:
+            images: Pictures of all texts in order, nested or flat.
+            text: One text or several, with one ``<|image|>`` a picture and one ``<|audio|>`` a voice.
+            videos: Not taken; give frames as pictures.
+            audio: Voices of all texts in order, (samples,) float arrays at 16 kHz.
+            **kwargs: ``boxes``, ``question``, and what tokenizers take (``padding``, ``return_tensors`` …).
+
+        Raises:
+            DataError: A text has more or fewer placeholders than media, or the model has no stream for them.
+        """
+        if videos is not None:
+            raise DataError("videos are not taken as such; give their frames as pictures and their sound as a voice")
+        texts = [text] if isinstance(text, str) else text
+        if texts is not None:
+            for token, media, streams in (
+                (IMAGE, images, self.scene_tokens or self.face_tokens),
+                (AUDIO, audio, self.speech_tokens),
+            ):
+                for places, count in _counted(texts, media, token):
+                    _refuse_unequal(places, count, token, bool(streams))
+        images = None if images is None else flattened(images) or None
+        audio = None if audio is None else flattened(audio) or None
+        return super().__call__(images=images, text=text, audio=audio, **kwargs)  # type: ignore[no-any-return]
+
+    def _process_images(self, images: Any, **kwargs: Any) -> tuple[dict[str, Any], list[str]]:
+        """Rows of the pictures, and what stands in the place of each in the text."""
+        question = kwargs.pop("question", None)
+        processed = dict(self.image_processor(images, **kwargs))
+        pictures = len(processed["pixel_values"])
+        if self.question_tokens:
+            processed["question_ids"] = self._questions(question, pictures)
+        return processed, [self.replace_image_token(processed, place) for place in range(pictures)]
+
+    def _questions(self, question: str | Sequence[str] | None, pictures: int) -> torch.Tensor:
+        """(I, L) token ids of what is asked about each picture, -1 behind their end."""
+        questions = [question or ""] * pictures if question is None or isinstance(question, str) else list(question)
+        if len(questions) != pictures:
+            raise DataError(f"{pictures} pictures but {len(questions)} questions; give one for all or one for each")
+        ids = torch.full((pictures, self.question_tokens), PADDING)
+        for place, asked in enumerate(questions):
+            own = self.tokenizer(asked, add_special_tokens=False)["input_ids"][: self.question_tokens]
+            ids[place, : len(own)] = torch.tensor(own, dtype=torch.long)
+        return ids
+
+    def _process_audio(self, audio: Any, **kwargs: Any) -> tuple[dict[str, Any], list[str]]:
+        """Log-mel frames of the voices, and what stands in the place of each in the text."""
+        heard = self.feature_extractor(
+            [_voice(each) for each in audio],
+            sampling_rate=RATE,
+            padding="max_length",
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
+        processed = {
+            "input_features": heard["input_features"],  # (A, bands, 3000)
+            "input_features_mask": heard["attention_mask"],  # (A, 3000)
+        }
+        return processed, [self.replace_audio_token(processed, place) for place in range(len(audio))]
+
+    # ---- by these names transformers and vLLM ask
+
+    def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int, **kwargs: Any) -> str:
+        """As many placeholders as the picture has tokens."""
+        counts = image_inputs.get("face_counts")
+        faces = 0 if counts is None else int(counts[image_idx])
+        return IMAGE * (self.scene_tokens + faces * self.face_tokens)
+
+    def replace_audio_token(self, audio_inputs: dict[str, Any], audio_idx: int, **kwargs: Any) -> str:
+        """As many placeholders as the voice has tokens."""
+        frames = int(audio_inputs["input_features_mask"][audio_idx].sum())
+        return AUDIO * voice_tokens(frames, self.speech_tokens)
+
+    def _get_num_multimodal_tokens(
+        self, image_sizes: Sequence[Any] | None = None, audio_lengths: Sequence[int] | None = None, **kwargs: Any
+    ) -> MultiModalData:
+        """Most tokens of pictures and voices of these sizes."""
+        known: dict[str, list[int]] = {}
+        if image_sizes is not None:
+            most = self.scene_tokens + self.image_processor.max_faces * self.face_tokens
+            known |= {"num_image_tokens": [most] * len(image_sizes), "num_image_patches": [1] * len(image_sizes)}
+        if audio_lengths is not None:
+            frames = [-(-length * FRAMES // (SECONDS * RATE)) for length in audio_lengths]
+            known["num_audio_tokens"] = [voice_tokens(each, self.speech_tokens) for each in frames]
+        return MultiModalData(**known)
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """Names of all tensors that this makes."""
+        pictures = list(self.image_processor.model_input_names)
+        return ["input_ids", "attention_mask", *pictures, "input_features", "input_features_mask"]
+
+
+def _voice(samples: Any) -> NDArray[np.float32]:
+    """(samples,) of a voice.
+
+    Raises:
+        DataError: It is no sound, has several channels, or is empty.
+    """
+    sound = np.asarray(samples, dtype=np.float32)
+    if sound.ndim != 1 or not len(sound) or not np.isfinite(sound).all():
+        raise DataError(
+            f"a voice is one channel of finite samples at {RATE} Hz, got shape {sound.shape}; decode it so, or leave it out"
+        )
+    return sound
+
+
+def _counted(texts: Sequence[str], media: Any, token: str) -> list[tuple[int, int]]:
+    """Placeholders and media: of each text where the media come as a list a text, else of all texts together."""
+    places = [each.count(token) for each in texts]
+    if isinstance(media, (list, tuple)) and len(media) == len(texts) and all(isinstance(own, (list, tuple)) for own in media):
+        return list(zip(places, [len(flattened(own)) for own in media], strict=True))
+    return [(sum(places), 0 if media is None else len(flattened(media)))]
+
+
+def _refuse_unequal(places: int, media: int, token: str, has_stream: bool) -> None:
+    """Raises DataError where placeholders and media do not match."""
+    kind = "image" if token == IMAGE else "voice"
+    if media and not has_stream:
+        raise DataError(f"this model has no stream for {kind}s; leave them out or build a model with one")
+    if places != media:
+        plural = (f"{places} {token} placeholder{'s' * (places != 1)}", f"{media} {kind}{'s' * (media != 1)}")
+        advice = f"add the {kind} or remove the placeholder" if places > media else f"add {token} where it belongs"
+        raise DataError(f"{plural[0]} but {plural[1]}; {advice}")

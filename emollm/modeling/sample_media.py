@@ -1,0 +1,60 @@
+"""The media of a Sample as the processor takes them: decoded pictures with their boxes, voices at 16 kHz."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emollm.errors import DataError
+from emollm.media.audio import read_sound
+from emollm.media.images import looks_like_image, read_image
+from emollm.media.video import frame_at
+from emollm.modeling.processing import RATE
+from emollm.samples import MediaItem
+
+
+class Look(NamedTuple):
+    """A picture."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W, 3) RGB."""
+    boxes: tuple[tuple[float, ...], ...]
+    """Faces to be cut out, in its pixels: x, y, width, height, roll in degrees."""
+
+
+def look(item: MediaItem, root: Path) -> Look:
+    """The picture of an item: a photo, or the frame of a video at its ``start``.
+
+    Args:
+        item: Of type ``image``.
+        root: What relative paths are relative to.
+
+    Raises:
+        MediaError: It cannot be read.
+    """
+    path = root / item.path
+    picture: Any = read_image(path) if item.start is None or looks_like_image(path) else frame_at(path, item.start)
+    box, scale = item.box, picture.scale
+    if box is None:
+        return Look(picture.pixels, ())
+    return Look(
+        picture.pixels,
+        ((box.x * scale, box.y * scale, box.width * scale, box.height * scale, item.roll),),
+    )
+
+
+def listen(item: MediaItem, root: Path) -> NDArray[np.float32]:
+    """(samples,) of the sound of an item at 16 kHz, from its ``start`` to its ``end``.
+
+    Raises:
+        MediaError: It cannot be read.
+        DataError: Nothing lies between start and end.
+    """
+    began, samples = read_sound(root / item.path)
+    first = max(0, round(((item.start or 0.0) - began) * RATE)) if item.start is not None else 0
+    last = len(samples) if item.end is None else max(0, round((item.end - began) * RATE))
+    cut = np.asarray(samples[first:last], np.float32)
+    if not len(cut):
+        raise DataError(f"{item.path}: no sound between {item.start} and {item.end} s; mend start and end")
+    return cut

@@ -1,0 +1,220 @@
+"""One real vLLM process for all tests: a tiny gated model behind vLLM's OpenAI-compatible server, and what `generate` says to the same."""
+
+import base64
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import requests
+import torch
+from PIL import Image
+
+from emollm.modeling.assemble import Built
+from emollm.modeling.image_processing import FaceBox, fingerprint
+from emollm.modeling.tiny import tiny
+
+START = 300.0
+"""Seconds that vLLM may take to start: some 20 on an idle machine, 80 on a busy one."""
+NAME = "tiny"
+"""By which the server knows the model."""
+LONGEST = 12
+"""Tokens of a reply at most."""
+# Ends vLLM with all its processes when this process closes the pipe or is no more, however it came to its end.
+KEEPER = """
+import os, select, signal, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+while child.poll() is None and not select.select([sys.stdin], [], [], 0.2)[0]:
+    pass
+child.terminate()
+try:
+    child.wait(15)
+finally:
+    os.killpg(0, signal.SIGKILL)
+"""
+ENVIRONMENT = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+class Request(NamedTuple):
+    """A question with its media, in the order pictures, voices, words."""
+
+    question: str
+    pictures: Sequence[Image.Image] = ()
+    boxes: Sequence[Sequence[FaceBox]] = ()
+    voices: Sequence[np.ndarray] = ()
+    """int16 at 16 kHz."""
+
+
+class Reply(NamedTuple):
+    """What was read and said."""
+
+    prompt: list[int]
+    tokens: list[int]
+    chances: list[float]
+    """Logarithm of each token's probability."""
+
+
+class Server(NamedTuple):
+    """A vLLM that serves a model, and that model in this process."""
+
+    url: str
+    """Base address, ``/v1`` not included."""
+    built: Built
+
+    def post(self, request: Request) -> requests.Response:
+        """The server's answer."""
+        content: list[dict[str, Any]] = [
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64," + _png(each)}}
+            for each in request.pictures
+        ]
+        content += [
+            {"type": "input_audio", "input_audio": {"data": _wav(each), "format": "wav"}} for each in request.voices
+        ]
+        body: dict[str, Any] = {
+            "model": NAME,
+            "messages": [{"role": "user", "content": [*content, {"type": "text", "text": request.question}]}],
+            "max_tokens": LONGEST,
+            "temperature": 0,
+            "logprobs": True,
+            "return_token_ids": True,
+        }
+        if request.pictures:
+            boxes = {fingerprint(each): own for each, own in zip(request.pictures, request.boxes, strict=True)}
+            body["mm_processor_kwargs"] = {"images_kwargs": {"boxes": boxes, "question": request.question}}
+        return requests.post(f"{self.url}/v1/chat/completions", json=body, timeout=120)
+
+    def ask(self, request: Request) -> Reply:
+        """What vLLM says."""
+        response = self.post(request)
+        assert response.status_code == 200, response.text
+        answer = response.json()
+        choice = answer["choices"][0]
+        chances = [each["logprob"] for each in choice["logprobs"]["content"]]
+        return Reply(answer["prompt_token_ids"], choice["token_ids"], chances)
+
+    def generate(self, request: Request) -> Reply:
+        """What ``generate`` says."""
+        model, processor = self.built
+        kinds = ["image"] * len(request.pictures) + ["audio"] * len(request.voices)
+        content = [*({"type": kind} for kind in kinds), {"type": "text", "text": request.question}]
+        text = processor.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        voices = [each.astype(np.float32) / 32768 for each in request.voices]
+        batch = processor(
+            images=list(request.pictures) or None,
+            text=[text],
+            audio=voices or None,
+            return_tensors="pt",
+            boxes=list(request.boxes),
+            question=request.question,
+        )
+        with torch.inference_mode():
+            out = model.generate(
+                **batch, max_new_tokens=LONGEST, do_sample=False, return_dict_in_generate=True, output_logits=True
+            )
+        prompt = batch["input_ids"][0].tolist()
+        tokens = out.sequences[0, len(prompt) :].tolist()
+        chances = [
+            float(torch.log_softmax(each[0].float(), -1)[token]) for each, token in zip(out.logits, tokens, strict=True)
+        ]
+        return Reply(prompt, tokens, chances)
+
+
+Serve = Callable[..., AbstractContextManager[Server]]
+
+
+@pytest.fixture(scope="session")
+def vllm_server(serve_vllm: Serve) -> Iterator[Server]:
+    """The one process that all tests share: all streams, a gate, single precision."""
+    with serve_vllm(tiny("llama", gate=True)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def serve_vllm(tmp_path_factory: pytest.TempPathFactory) -> Serve:
+    """What starts a vLLM of a model, with more of its options, and ends it; for other models in slow tests."""
+
+    @contextmanager
+    def start(built: Built, *options: str, dtype: str = "float32") -> Iterator[Server]:
+        folder = tmp_path_factory.mktemp("served")
+        built.model.save_pretrained(folder)
+        built.processor.save_pretrained(folder)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [
+            sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--served-model-name", NAME,
+            "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype, "--enforce-eager", "--max-model-len", "1024",
+            "--max-num-seqs", "4", "--gpu-memory-utilization", "0.2", "--trust-request-mm-kwargs", *options,
+        ]  # fmt: skip
+        log = folder / "vllm.log"
+        with log.open("wb") as out:
+            keeper = subprocess.Popen(
+                [sys.executable, "-c", KEEPER, *command],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **ENVIRONMENT},
+                cwd=folder,
+                start_new_session=True,
+            )
+        try:
+            server = Server(f"http://127.0.0.1:{port}", built)
+            _wait(server, keeper, log)
+            yield server
+        finally:
+            assert keeper.stdin
+            keeper.stdin.close()
+            keeper.wait(60)
+
+    return start
+
+
+def _wait(server: Server, keeper: subprocess.Popen[bytes], log: Path) -> None:
+    """Until it answers."""
+    until = time.monotonic() + START
+    while time.monotonic() < until and keeper.poll() is None:
+        try:
+            if requests.get(f"{server.url}/health", timeout=5).status_code == 200:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.3)
+    pytest.fail(f"vLLM did not start:\n{log.read_text('utf-8', errors='replace')[-4000:]}")
+
+
+def _png(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _wav(voice: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16_000)
+        sound.writeframes(voice.astype("<i2").tobytes())
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.fixture(scope="session")
+def request_of() -> type[Request]:
+    """The class of a question with media."""
+    return Request

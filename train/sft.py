@@ -1,0 +1,227 @@
+"""Fine-tunes a model of the family on Samples: LoRA, QLoRA or all weights.
+
+A stopped run goes on from its last whole checkpoint when it is started again, with the loss it would have had. The best checkpoint by
+validation is written to ``out/model`` at the end, as any transformers model.
+
+    python -m emollm.train.sft train/recipes/sft/tiny.yaml --set out=runs/sft
+    accelerate launch --cpu --num_processes 2 -m emollm.train.sft RECIPE
+    deepspeed --num_gpus 2 --module emollm.train.sft RECIPE --set deepspeed=zero2
+"""
+
+import json
+import os
+from contextlib import AbstractContextManager, nullcontext
+from hashlib import blake2b
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from emollm import config
+from emollm.errors import ConfigError, EmollmError
+from emollm.files import replacing
+from emollm.train.refusal import Refusal, Stop
+from emollm.train.sft_model import Stage
+from emollm.train.sft_recipe import SftRecipe
+
+PACKAGES = ("emollm", "torch", "transformers", "peft", "accelerate", "deepspeed", "bitsandbytes")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("recipe_file", metavar="RECIPE", type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting of the recipe.")
+@click.option(
+    "--plan", is_flag=True, help="Say what would be trained, with parameters, tokens a step and memory, and stop."
+)
+@click.option("--local_rank", hidden=True, type=int, help="Given by the deepspeed launcher.")
+def main(recipe_file: Path, overrides: tuple[str, ...], plan: bool, local_rank: int | None) -> None:
+    """Fine-tune a model by a recipe; a stopped run goes on when it is started again."""
+    command("sft", recipe_file, overrides, plan)
+
+
+def command(stage: Stage, recipe_file: Path, overrides: tuple[str, ...], plan: bool) -> None:
+    """What the command of a stage does.
+
+    Raises:
+        Refusal: The user's mistake, in one line.
+        Stop: Interrupted.
+    """
+    try:
+        run(config.load(SftRecipe, recipe_file, overrides), stage, plan=plan)
+    except EmollmError as error:
+        raise Refusal(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise Stop("stopped; the same command goes on from the last whole checkpoint") from error
+
+
+def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
+    """One run, from where it was stopped.
+
+    Raises:
+        EmollmError: The recipe, its data or its model cannot be used, or the loss is no number.
+    """
+    import torch
+    from transformers import set_seed
+
+    from emollm.train import sft_state
+    from emollm.train.sft_data import Samples, write_rejects
+    from emollm.train.sft_model import open_model, prepared
+    from emollm.train.sft_trainer import SftTrainer
+
+    try:
+        recipe.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"out={recipe.out}: cannot be a folder: {(error.strerror or str(error)).lower()}") from error
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    set_seed(recipe.seed)
+    args = arguments(recipe)
+    if recipe.deepspeed and torch.distributed.is_initialized():
+        import deepspeed
+
+        # ZeRO-3 shares weights out while the model is built, and asks DeepSpeed's own communication how many processes there are.
+        deepspeed.init_distributed(dist_backend=torch.distributed.get_backend(), auto_mpi_discovery=False)
+    built = open_model(recipe, stage)
+    limit = recipe.batches.max_tokens
+    samples = Samples(recipe.data, built.processor, limit)
+    validation = Samples(recipe.validation, built.processor, limit) if recipe.validation else None
+    set_seed(recipe.seed)  # what was drawn for a fresh model must not change what adapters start from
+    model = prepared(built.model, recipe.train, stage, recipe.optimise.checkpointing)
+    mark = fingerprint(recipe, stage, samples.fingerprint, validation.fingerprint if validation else "")
+    first = args.process_index == 0
+    if first:
+        describe(recipe, stage, model, samples, args.world_size, mark)
+        write_rejects(recipe.out / "rejects.jsonl", samples)
+    if plan:
+        return
+    built.model.model.all_streams = args.world_size > 1
+    from_here = sft_state.last_complete(recipe.out, mark)
+    trainer = SftTrainer(recipe, model, args, samples, validation, mark)
+    trainer.train(resume_from_checkpoint=str(from_here) if from_here else None)
+    with gathered(model):
+        if first:
+            finish(recipe, trainer, built)
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.end_training()
+
+
+def gathered(model: Any) -> AbstractContextManager[Any]:
+    """All weights of a model in each process, where ZeRO-3 has shared them out; else nothing."""
+    shared = [parameter for parameter in model.parameters() if hasattr(parameter, "ds_id")]
+    if not shared:
+        return nullcontext()
+    import deepspeed
+
+    return deepspeed.zero.GatheredParameters(shared, modifier_rank=0)  # type: ignore[no-any-return]
+
+
+def arguments(recipe: SftRecipe) -> Any:
+    """Transformers' settings of a recipe."""
+    import torch
+    from transformers import TrainingArguments
+
+    optimise, validating = recipe.optimise, recipe.validating
+    often: dict[str, Any] = (
+        {"save_strategy": "epoch"}
+        if validating.every is None
+        else {"save_strategy": "steps", "save_steps": validating.every}
+    )
+    if recipe.validation:
+        often |= {
+            "eval_strategy": often["save_strategy"],
+            "eval_steps": validating.every,
+            "load_best_model_at_end": True,
+        }
+    log = recipe.out / "log"
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(log))
+    return TrainingArguments(
+        output_dir=str(recipe.out),
+        per_device_train_batch_size=optimise.batch,
+        per_device_eval_batch_size=optimise.batch,
+        gradient_accumulation_steps=optimise.accumulate,
+        num_train_epochs=optimise.epochs,
+        max_steps=optimise.steps or -1,
+        learning_rate=optimise.rate,
+        lr_scheduler_type=optimise.schedule,
+        warmup_steps=optimise.warmup,
+        weight_decay=optimise.decay,
+        max_grad_norm=optimise.clip,
+        bf16=optimise.bf16,
+        logging_steps=recipe.log_every,
+        logging_first_step=True,
+        save_total_limit=validating.keep + bool(recipe.validation),
+        metric_for_best_model=validating.select if recipe.validation else None,
+        greater_is_better=validating.select != "loss",
+        prediction_loss_only=True,
+        report_to=["tensorboard"],
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        dataloader_num_workers=recipe.batches.workers,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        deepspeed=deepspeed_file(recipe.deepspeed),
+        use_cpu=not torch.cuda.is_available(),
+        ddp_find_unused_parameters=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        **often,
+    )
+
+
+def deepspeed_file(name: str | None) -> str | None:
+    """The file of DeepSpeed settings of a name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name is None:
+        return None
+    folder = files("emollm.train") / "deepspeed"
+    ours = Path(str(folder / f"{name}.json"))
+    found = ours if ours.is_file() else Path(name)
+    if not found.is_file():
+        known = ", ".join(sorted(path.name.removesuffix(".json") for path in folder.iterdir()))
+        raise ConfigError(f"deepspeed={name}: no such file; give one, or {known}")
+    return str(found)
+
+
+def fingerprint(recipe: SftRecipe, stage: Stage, samples: str, validation: str) -> str:
+    """Hash of all that decides what a run computes."""
+    told = recipe.model_dump_json(exclude={"data", "validation", "out", "threads", "log_every"})
+    return blake2b(f"{stage} {told} {samples} {validation}".encode(), digest_size=8).hexdigest()
+
+
+def describe(recipe: SftRecipe, stage: Stage, model: Any, samples: Any, processes: int, mark: str) -> None:
+    """Writes the resolved recipe, fingerprints and versions, and prints what is trained."""
+    from emollm.train.sft_plan import plan_of
+
+    told = {
+        "stage": stage,
+        "recipe": json.loads(recipe.model_dump_json(exclude={"out"})),
+        "data": samples.fingerprint,
+        "run": mark,
+        "processes": processes,
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+    with replacing(recipe.out / "run.yaml", "w") as file:
+        yaml.safe_dump(told, file, sort_keys=False)
+    click.echo(plan_of(recipe, model, samples, processes), err=True)
+
+
+def finish(recipe: SftRecipe, trainer: Any, built: Any) -> None:
+    """Writes the best model: adapters merged, processor beside it; and its adapter alone, where there is one."""
+    from emollm.train.sft_export import export
+
+    folder = export(
+        trainer.accelerator.unwrap_model(trainer.model), built.processor, recipe.out, recipe.out / "run.yaml"
+    )
+    best = trainer.state.best_metric
+    click.echo(
+        f"{folder}: the trained model" + ("" if best is None else f"; best {recipe.validating.select} {best:.4f}")
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Settings of the stages that train the model: ``align`` (connectors) and ``sft`` (LoRA, QLoRA or all weights)."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from emollm.config import Settings
+from emollm.modeling.assemble import ModelSettings
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class SampleSource(Settings):
+    """One set of Samples."""
+
+    path: Path
+    """A JSONL file of Samples, or a folder with ``samples-*.jsonl`` as ``emollm data build`` writes it."""
+    weight: Positive = 1.0
+    """How often each Sample is seen in an epoch, times the Sample's own weight: 2 is twice, 0.5 every second one, another half each epoch."""
+    split: str | None = None
+    """Only Samples of this split; null for all."""
+    root: Path | None = None
+    """What relative paths of media are relative to; the folder of the file if not given."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Only so many Samples from the start."""
+
+
+class LoraSettings(Settings):
+    """Low-rank adapters on the language model (Hu et al. 2022)."""
+
+    r: Count = 16
+    """Rank."""
+    alpha: Positive = 32.0
+    """Scale; the adapter counts alpha / r."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of the adapter's inputs that are left out in training."""
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    """Layers of the language model that get one, by the end of their names."""
+    towers: bool = False
+    """Whether the towers' layers of these names get one too."""
+
+
+class TrainSettings(Settings):
+    """What is trained."""
+
+    method: Literal["lora", "qlora", "full"] = "lora"
+    """``lora``: adapters; ``qlora``: adapters on a language model in 4-bit NF4 (bitsandbytes); ``full``: all of its weights."""
+    lora: LoraSettings = LoraSettings()
+    """Of ``lora`` and ``qlora``."""
+    connectors: bool = True
+    """Whether connectors and gate are trained beside."""
+    towers: bool = False
+    """Whether the towers are trained as well (``full`` only)."""
+
+
+class OptimiserSettings(Settings):
+    """How weights are found."""
+
+    rate: Positive = 2e-4
+    """Highest learning rate."""
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    """How the rate falls after the warm-up."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.03
+    """Share of the steps over which the rate rises."""
+    decay: Annotated[float, Field(ge=0)] = 0.0
+    """Weight decay."""
+    clip: Annotated[float, Field(ge=0)] = 1.0
+    """Largest norm of the gradient; 0 for no limit."""
+    epochs: Positive = 1.0
+    """Passes over the data."""
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """Steps instead of epochs."""
+    batch: Count = 4
+    """Samples a step of one process."""
+    accumulate: Count = 1
+    """Steps whose gradients are added up before the weights move."""
+    bf16: bool = False
+    """Whether the forward pass runs in bfloat16 (slower on CPUs without AMX)."""
+    checkpointing: bool = False
+    """Whether activations are computed again in the backward pass instead of kept: less memory, a third more time."""
+
+
+class BatchSettings(Settings):
+    """How Samples are put together."""
+
+    max_tokens: Annotated[int, Field(ge=16)] = 1024
+    """Longest Sample, media included. A longer one loses its last turns and then the end of its last reply, never tokens of media."""
+    layout: Literal["grouped", "packed", "shuffled"] = "grouped"
+    """``grouped``: a row a Sample, Samples of like length together; ``packed``: the Samples of a step in one row without padding, each seeing
+    only itself; ``shuffled``: a row a Sample, as they come."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that read media ahead; 0 reads between the steps."""
+
+
+class ValidationSettings(Settings):
+    """What is validated, and when."""
+
+    every: Annotated[int, Field(ge=1)] | None = None
+    """Steps from one validation and checkpoint to the next; once an epoch if not given."""
+    generate: Annotated[int, Field(ge=0)] = 64
+    """Of how many validation Samples with a gold label the answers are generated and scored; 0 for none."""
+    reply_tokens: Count = 160
+    """Longest generated answer."""
+    select: Literal["loss", "war", "uar"] = "loss"
+    """By what the best checkpoint is chosen; never on test data."""
+    keep: Count = 2
+    """Checkpoints that are kept beside the best one."""
+
+
+class SftRecipe(Settings):
+    """One training run."""
+
+    model: Path | ModelSettings = ModelSettings()
+    """A folder with a model of the family, or the parts to build one of."""
+    data: Annotated[tuple[SampleSource, ...], Field(min_length=1)]
+    """Samples that teach."""
+    validation: tuple[SampleSource, ...] = ()
+    """Samples that select the checkpoint; of no one who is in ``data``."""
+    train: TrainSettings = TrainSettings()
+    """What is trained."""
+    optimise: OptimiserSettings = OptimiserSettings()
+    """Optimiser and schedule."""
+    batches: BatchSettings = BatchSettings()
+    """How Samples are put together."""
+    validating: ValidationSettings = ValidationSettings()
+    """Validation and checkpoints."""
+    deepspeed: str | None = None
+    """``zero2``, ``zero3``, ``zero3-offload`` or a file with DeepSpeed settings; for the ``deepspeed`` launcher."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of fresh weights, order and dropout."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """Threads of each process; 0 leaves the choice to torch."""
+    log_every: Count = 10
+    """Steps from one line of the log to the next."""
+    out: Path = Path("runs/sft")
+    """Folder of this run."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "SftRecipe":
+        for source in self.validation:
+            if "test" in (source.split or "").lower():
+                raise ValueError(f"validation: split {source.split!r}: a model must not be selected on test data")
+            if any((source.path, source.split) == (other.path, other.split) for other in self.data):
+                raise ValueError(f"validation: {source.path} teaches as well; give Samples that are not trained on")
+        if self.validating.select != "loss" and not (self.validation and self.validating.generate):
+            raise ValueError(
+                f"validating.select={self.validating.select} needs validation Samples and validating.generate above 0"
+            )
+        if self.train.method == "qlora" and self.deepspeed and "zero3" in self.deepspeed:
+            raise ValueError("train.method=qlora cannot be shared out by ZeRO-3; take zero2 or lora")
+        return self

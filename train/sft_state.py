@@ -1,0 +1,154 @@
+"""Checkpoints of a run: trained weights, optimiser, schedule and random numbers, as safetensors and JSON; nothing is pickled.
+
+DeepSpeed keeps the optimiser in files of its own, which it alone reads.
+"""
+
+import json
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from emollm.errors import DataError
+from emollm.files import replacing
+
+TRAINED, OPTIMISER, COMPLETE = "trained.safetensors", "optimizer.safetensors", "complete.json"
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], told: Mapping[str, Any] | None = None) -> None:
+    """A safetensors file, whole or not at all, with a JSON object in its header."""
+    ready = {name: value.detach().to("cpu").contiguous().clone() for name, value in tensors.items()}
+    with replacing(path) as file:
+        file.write(save(ready, {"told": json.dumps(told or {})}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What :func:`write_tensors` wrote.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as opened:
+            told = json.loads((opened.metadata() or {}).get("told", "{}"))
+            return {name: opened.get_tensor(name) for name in opened.keys()}, told  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise DataError(
+            f"{path}: cannot be read: {error}; remove this checkpoint to go on from the one before"
+        ) from error
+
+
+def trained(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """The weights that are trained, by their names.
+
+    Args:
+        model: The model.
+        state: Its weights where they are gathered from several processes; else its own.
+    """
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    own = dict(model.named_parameters()) if state is None else state
+    running = {
+        name: value
+        for name, value in model.named_buffers()
+        if "running" in name and name.rpartition(".")[0] in {each.rpartition(".")[0] for each in names}
+    }
+    return {name: own[name] for name in names if name in own} | running
+
+
+def load_trained(model: nn.Module, path: Path) -> None:
+    """Fills the trained weights of a model.
+
+    Raises:
+        DataError: The file is of another run.
+    """
+    tensors, _ = read_tensors(path)
+    wanted = trained(model)
+    if tensors.keys() != wanted.keys():
+        odd = sorted(tensors.keys() ^ wanted.keys())
+        raise DataError(f"{path}: is of a run that trains other weights ({odd[0]} …); give another out=FOLDER")
+    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    with torch.no_grad():
+        for name, value in tensors.items():
+            if own[name].shape != value.shape:
+                raise DataError(f"{path}: {name} has shape {tuple(value.shape)}, the model {tuple(own[name].shape)}")
+            own[name].copy_(value)
+
+
+def write_optimiser(folder: Path, optimizer: torch.optim.Optimizer, schedule: Any) -> None:
+    """Optimiser and schedule."""
+    state = optimizer.state_dict()
+    tensors = {
+        f"{number}.{name}": torch.as_tensor(value)
+        for number, moments in state["state"].items()
+        for name, value in moments.items()
+    }
+    write_tensors(folder / OPTIMISER, tensors, {"groups": state["param_groups"], "schedule": schedule.state_dict()})
+
+
+def read_optimiser(folder: Path, optimizer: torch.optim.Optimizer, schedule: Any) -> None:
+    """Fills optimiser and schedule."""
+    tensors, told = read_tensors(folder / OPTIMISER)
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        number, _, moment = name.partition(".")
+        state.setdefault(int(number), {})[moment] = value
+    optimizer.load_state_dict({"state": state, "param_groups": told["groups"]})
+    schedule.load_state_dict(told["schedule"])
+
+
+def write_random(folder: Path, rank: int) -> None:
+    """The state of all random numbers of a process."""
+    version, words, gauss = random.getstate()
+    kind, keys, place, has, cached = np.random.get_state()
+    tensors = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        tensors |= {f"cuda.{index}": each for index, each in enumerate(torch.cuda.get_rng_state_all())}
+    told = {
+        "python": [version, list(words), gauss],
+        "numpy": [str(kind), np.asarray(keys).tolist(), int(place), int(has), float(cached)],
+    }
+    write_tensors(folder / f"random-{rank}.safetensors", tensors, told)
+
+
+def read_random(folder: Path, rank: int) -> None:
+    """Sets all random numbers of a process to the state of a checkpoint; none is there if the run had fewer processes."""
+    path = folder / f"random-{rank}.safetensors"
+    if not path.exists():
+        return
+    tensors, told = read_tensors(path)
+    version, words, gauss = told["python"]
+    random.setstate((version, tuple(words), gauss))
+    kind, keys, place, has, cached = told["numpy"]
+    np.random.set_state((kind, np.array(keys, np.uint32), place, has, cached))
+    torch.set_rng_state(tensors.pop("cpu"))
+    if tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([tensors[f"cuda.{index}"] for index in range(len(tensors))])
+
+
+def mark_complete(folder: Path, told: Mapping[str, Any]) -> None:
+    """Says that a checkpoint is whole; written last."""
+    with replacing(folder / COMPLETE, "w") as file:
+        json.dump(dict(told), file)
+
+
+def last_complete(out: Path, fingerprint: str) -> Path | None:
+    """The newest whole checkpoint of a run; None where there is none.
+
+    Raises:
+        DataError: It is of a run with another recipe or other data.
+    """
+    found = sorted(out.glob("checkpoint-*/" + COMPLETE), key=lambda path: int(path.parent.name.rpartition("-")[2]))
+    if not found:
+        return None
+    told = json.loads(found[-1].read_text("utf-8"))
+    if told.get("fingerprint") != fingerprint:
+        raise DataError(
+            f"{out}: holds a run with another recipe or other data; give another out=FOLDER, or remove it to begin anew"
+        )
+    return found[-1].parent
