@@ -63,17 +63,17 @@ def made(count: int, words: tuple[tuple[int, int], ...] = WORDS, seed: int = 0) 
     stock = " ".join(row["text"] for row in rows).split()
     draw = Random(seed)
 
-    def said(least: int, most: int) -> str:
+    def said(least: int, most: int) -> tuple[TextPart]:
         size = draw.randint(least, most)
         start = draw.randrange(len(stock) - size)
-        return " ".join(stock[start : start + size])
+        return (TextPart(text=" ".join(stock[start : start + size])),)
 
     return [
         Sample(
             id=f"bench/{number:04}",
-            messages=tuple(
-                Message(role=role, content=(TextPart(text=said(*range_), type="text"),))
-                for role, range_ in zip(("user", "assistant"), words, strict=True)
+            messages=(
+                Message(role="user", content=said(*words[0])),
+                Message(role="assistant", content=said(*words[1])),
             ),
             provenance=SampleProvenance(
                 engine="bench@1", licence="MIT", label_visible=False, clip=f"bench/{number:04}"

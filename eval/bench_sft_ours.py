@@ -35,7 +35,7 @@ def ours(plan: dict[str, Any], say: Callable[[object], None]) -> None:
     trainer = Trainer(
         get_peft_model(built.model, LoraConfig(**plan["lora"])),
         args=TrainingArguments(**arguments(plan), remove_unused_columns=False),
-        train_dataset=[Encoded(row["input_ids"], row["labels"], {}, 0, 0) for row in rows],  # type: ignore[arg-type]
+        train_dataset=[Encoded(row["input_ids"], row["labels"], {}, 0, 0) for row in rows],
         data_collator=lambda batch: batch_of(batch, padding),
         callbacks=[telling(say)],
     )

@@ -6,6 +6,7 @@ words. Everything else is equal: LoRA on the language model, connectors that lea
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
@@ -133,14 +134,14 @@ class Trial:
         batches = {"words": self.words, "photos": self.photos}
         for turn in range(steps + 1):
             for name in list(taken)[:: -1 if turn % 2 else 1]:
-                timing = _timed(lambda name=name: self.step(batches[name]))  # type: ignore[misc]
+                timing = _timed(partial(self.step, batches[name]))
                 if turn:
                     taken[name].append(timing)
         pairs = list(zip(taken["words"], taken["photos"], strict=True))
-        read = [
-            _timed(lambda one=one: encode_sample(self.processor, one, Path()))[0]
-            for one in [self.shown[0], self.plain] * 3
-        ]  # type: ignore[misc]
+        shown, plain = (
+            min(_timed(partial(encode_sample, self.processor, one, Path()))[0] for _ in range(3))
+            for one in (self.shown[0], self.plain)
+        )
         return Cost(
             self.tokens,
             self.placeholders,
@@ -148,7 +149,7 @@ class Trial:
             spread([clock for clock, _ in taken["photos"]]),
             spread([photo[0] / word[0] - 1 for word, photo in pairs]),
             spread([photo[1] / word[1] - 1 for word, photo in pairs]),
-            min(read[::2]) - min(read[1::2]),
+            shown - plain,
         )
 
     def operators(self, file: Path | None) -> list[tuple[str, float, int]]:

@@ -214,13 +214,25 @@ def finish(recipe: SftRecipe, trainer: Any, built: Any) -> None:
     """Writes the best model: adapters merged, processor beside it; and its adapter alone, where there is one."""
     from emollm.train.sft_export import export
 
-    folder = export(
-        trainer.accelerator.unwrap_model(trainer.model), built.processor, recipe.out, recipe.out / "run.yaml"
-    )
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if recipe.train.method == "qlora" and hasattr(model, "peft_config"):
+        model = unquantised(recipe, model)
+    folder = export(model, built.processor, recipe.out, recipe.out / "run.yaml")
     best = trainer.state.best_metric
     click.echo(
         f"{folder}: the trained model" + ("" if best is None else f"; best {recipe.validating.select} {best:.4f}")
     )
+
+
+def unquantised(recipe: SftRecipe, model: Any) -> Any:
+    """The trained adapters and connectors on the language model as it was before it was made four bits wide."""
+    from emollm.train.sft_model import open_model, prepared
+    from emollm.train.sft_state import fill, trained
+
+    whole = recipe.model_copy(update={"train": recipe.train.model_copy(update={"method": "lora"})})
+    fresh = prepared(open_model(whole, "sft").model, whole.train, "sft", False)
+    fill(fresh, trained(model), "the trained model")
+    return fresh
 
 
 if __name__ == "__main__":

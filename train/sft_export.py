@@ -37,7 +37,8 @@ def _write(folder: Path, write: Any, run: Path) -> None:
         write(unfinished)
         shutil.copyfile(run, unfinished / "run.yaml")
         shutil.rmtree(folder, ignore_errors=True)
-        unfinished.chmod(0o755)
+        for path in (unfinished, *unfinished.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         unfinished.replace(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

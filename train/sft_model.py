@@ -47,7 +47,7 @@ def open_model(recipe: SftRecipe, stage: Stage) -> Built:
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16 if recipe.optimise.bf16 else torch.float32,
-            llm_int8_skip_modules=["lm_head", "streams", "gate"],
+            llm_int8_skip_modules=["lm_head", "model.streams", "model.gate"],
         )
     return load(recipe.model, dtype="float32", **options)
 

@@ -53,30 +53,42 @@ def trained(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict
     """
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     own = dict(model.named_parameters()) if state is None else state
-    running = {
-        name: value
-        for name, value in model.named_buffers()
-        if "running" in name and name.rpartition(".")[0] in {each.rpartition(".")[0] for each in names}
+    modules = {name.rpartition(".")[0] for name in names}
+    counted = {
+        name: value for name, value in model.named_buffers() if "running" in name and name.rpartition(".")[0] in modules
     }
-    return {name: own[name] for name in names if name in own} | running
+    return {name: own[name] for name in names if name in own} | counted
 
 
 def load_trained(model: nn.Module, path: Path) -> None:
-    """Fills the trained weights of a model.
+    """Fills the trained weights of a model from a checkpoint's file.
 
     Raises:
-        DataError: The file is of another run.
+        DataError: The file cannot be read or is of another run.
     """
-    tensors, _ = read_tensors(path)
+    fill(model, read_tensors(path)[0], str(path))
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Fills the trained weights of a model.
+
+    Args:
+        model: With what is trained marked so.
+        tensors: Its trained weights by name.
+        source: Where they come from, for the error message.
+
+    Raises:
+        DataError: They are not of this model.
+    """
     wanted = trained(model)
     if tensors.keys() != wanted.keys():
         odd = sorted(tensors.keys() ^ wanted.keys())
-        raise DataError(f"{path}: is of a run that trains other weights ({odd[0]} …); give another out=FOLDER")
+        raise DataError(f"{source}: is of a run that trains other weights ({odd[0]} …); give another out=FOLDER")
     own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     with torch.no_grad():
         for name, value in tensors.items():
             if own[name].shape != value.shape:
-                raise DataError(f"{path}: {name} has shape {tuple(value.shape)}, the model {tuple(own[name].shape)}")
+                raise DataError(f"{source}: {name} has shape {tuple(value.shape)}, the model {tuple(own[name].shape)}")
             own[name].copy_(value)
 
 

@@ -4,11 +4,12 @@ Worded by the reasoner's own writers; each sentence is read by the checker on th
 left out.
 """
 
+import re
 from collections.abc import Sequence
 from random import Random
 
 from emollm.data_engines.writing.conversations import Extra
-from emollm.data_engines.writing.moment import Sentence
+from emollm.data_engines.writing.naming import Sentence
 from emollm.data_engines.writing.variation import PROMPT, Variation
 from emollm.emotions import LabelSet
 from emollm.evidence import Evidence, check_text
@@ -23,8 +24,12 @@ from emollm.types import CueKind, Observation, Part, Verdict
 
 _BY_UNITS = 0.1
 """Weight by units alone up to which a label rests on the network."""
+_CARRIES = 0.3
+"""Probability by a network from which a label can rest on it: one that people gave need not."""
 _LEAST = 0.1
 """Probability below which a network's second expression is not named."""
+_SIDE = re.compile(r"\bside\b")
+"""Words on one of the two sides, not on lips drawn sideways."""
 _POSE = frozenset({CueKind.HEAD_POSE, CueKind.GAZE})
 
 
@@ -76,15 +81,13 @@ class ClipText:
         voice = VoiceText(self.channels, random)
         course = CourseText(self.channels, units, random, label)
         words = Wording("reasoner/rationale", random)
-        other = Variation(random, self._says_something)
+        other = Variation(random, self._claims)
         seen = []
         if self.channels.has_face:
-            seen = [other.pose(text) for text in self._sides_and_pose(units, course.when())] + self._network(
-                words, other
-            )
+            seen = other.poses(self._sides_and_pose(units, course.when())) + self._network(words, other)
         if self.channels.has_face:
             seen += course.sentences()
-        meant = [*self._rests_on_network(words, label), *voice.interpretation()]
+        meant = [*self._rests_on_network(words, other, label), *voice.interpretation()]
         if label is not None:
             meant += self._compared(label, units, Wording("reasoner/clip", random))
         return Extra(
@@ -99,10 +102,10 @@ class ClipText:
         claims = check_text(text, part, self._observation, self._track)
         return all(claim.verdict is Verdict.SUPPORTED for claim in claims)
 
-    def _says_something(self, text: str) -> bool:
-        """Whether a sentence is read as a statement, and everything in it is supported."""
+    def _claims(self, text: str) -> int:
+        """How many claims are read in a sentence, all of them supported; fewer than none where one is not."""
         claims = check_text(text, Part.OBSERVATIONS, self._observation, self._track)
-        return bool(claims) and all(claim.verdict is Verdict.SUPPORTED for claim in claims)
+        return len(claims) if all(claim.verdict is Verdict.SUPPORTED for claim in claims) else -1
 
     def _sides_and_pose(self, units: UnitText, when: str) -> list[str]:
         """What the reasoner says of head and gaze, and of units that differ between left and right."""
@@ -111,7 +114,7 @@ class ClipText:
         for text in units.sentences(frozenset(), when):
             claims = check_text(text, Part.OBSERVATIONS, self._observation, self._track)
             pose = bool(claims) and all(kinds.get(id) in _POSE for claim in claims for id in claim.cues)
-            if pose or " side" in text:
+            if pose or _SIDE.search(text):
                 out.append(text)
         return out
 
@@ -130,11 +133,14 @@ class ClipText:
             return [f"{self._lead} {lowered(said)}"]
         return [other.network(said, **{"second_score": "", **values})]
 
-    def _rests_on_network(self, words: Wording, label: str | None) -> list[str]:
+    def _rests_on_network(self, words: Wording, other: Variation, label: str | None) -> list[str]:
         weighing = self.weighing
         if label is None or not weighing.share or weighing.by_units.get(label, 0.0) >= _BY_UNITS:
             return []
-        return [words.say("network_alone", label=label)] if label in weighing.expressions else []
+        cue = weighing.expressions.get(label)
+        if cue is None or (cue.value or 0.0) < _CARRIES:
+            return []
+        return [other.rests(words.say("network_alone", label=label), label, two(cue.value))]
 
     def _compared(self, label: str, units: UnitText, words: Wording) -> list[str]:
         """Whether face, words and voice agree."""

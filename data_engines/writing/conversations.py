@@ -14,7 +14,8 @@ from emollm.config import Settings
 from emollm.data_engines.composing import question
 from emollm.data_engines.recipe import BuildSettings, TaskShares
 from emollm.data_engines.writing.face import Face
-from emollm.data_engines.writing.moment import Moment, MomentWriter, Sentence
+from emollm.data_engines.writing.moment import Moment, MomentWriter
+from emollm.data_engines.writing.naming import Sentence
 from emollm.data_engines.writing.replies import Replies
 from emollm.emotions import LabelSet
 from emollm.errors import ConfigError, unknown_name
@@ -161,7 +162,8 @@ class Conversations:
         for _ in range(_count(self.shares.open_vocabulary, random)):
             asked = question(Task.OPEN_VOCABULARY, random)
             sentences = self.replies.open_words(face, random)
-            yield Conversation(Task.OPEN_VOCABULARY, [_plain(asked, keep(Part.OBSERVATIONS, sentences))], None, marks)
+            kept = keep(Part.OBSERVATIONS, sentences) or self.replies.least(face, random)
+            yield Conversation(Task.OPEN_VOCABULARY, [_plain(asked, kept)], None, marks)
         for _ in range(_count(self.shares.follow_up, random)):
             turns = [self._reasoning(face, verdict, random, extra, keep)]
             topics = random.sample(

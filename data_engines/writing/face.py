@@ -1,6 +1,6 @@
 """What the writer needs to know of one face at one moment, whatever it was measured with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -36,6 +36,17 @@ class Weights(NamedTuple):
     """Whether ``label`` is the neutral one."""
 
 
+def decimal(value: float) -> str:
+    """A value as ``0.67``."""
+    return f"{value:.2f}"
+
+
+def percent(value: float) -> str:
+    """A value as ``67 %``, of what :func:`decimal` gives."""
+    shown = f"{value:.2f}"
+    return f"{int(shown[:-3] + shown[-2:])} %"
+
+
 class Face(NamedTuple):
     """Units, what they speak for, and the priors of the labels."""
 
@@ -48,6 +59,8 @@ class Face(NamedTuple):
     weights: Weights
     fits: Mapping[str, Fit]
     """By label; only labels with a prior."""
+    numbers: Callable[[float], str] = decimal
+    """How values are written."""
 
     def has(self, code: str) -> bool:
         """Whether a unit was measured."""

@@ -9,16 +9,20 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-from emollm.data_engines.writing.face import Face, Fit, listed
-from emollm.data_engines.writing.grammar import upper, wordings
-from emollm.data_engines.writing.segments import VALUE, ClaimText, Segments, kind_of
+from emollm.data_engines.writing.face import Face, Fit, percent
+from emollm.data_engines.writing.naming import Sentence, joined, naming, say, sentence, told
+from emollm.data_engines.writing.segments import ClaimText, Segments, kind_of
 from emollm.facs import ABSENT, LIKELY, PRESENT, UNITS, strength
 from emollm.reasoner.weighing import expressive
 
 _TOLD = 0.15
 """Intensity below which a movement is not told of, unless nothing stronger is there."""
-_PHRASED = 0.65
-"""Share of the sentences that list units without verbs."""
+_NAMED = 0.6
+"""Share of the sentences that name units as nouns."""
+_PERCENT = 0.45
+"""Share of the texts that give values in percent."""
+_RANKED = 0.45
+"""Share of the faces told of by strength."""
 _TELLING = (
     "AU04",
     "AU12",
@@ -40,11 +44,8 @@ _ORDER = {code: index for index, code in enumerate(UNITS)}
 _PRESENT = frozenset({"slight", "moderate", "strong", "likely"})
 
 
-class Sentence(NamedTuple):
-    """A sentence and what it claims."""
-
-    text: str
-    claims: tuple[ClaimText, ...] = ()
+Said = tuple[str, list[ClaimText]]
+"""Words without a full stop, and what they claim."""
 
 
 class Moment(NamedTuple):
@@ -73,8 +74,11 @@ class MomentWriter:
             random: Chooses what is told and how.
             gold: What annotators say, where the muscles do not show it and the text is to say so.
         """
+        if random.random() < _PERCENT:
+            face = face._replace(numbers=percent)
         if not face.values:
-            out = [Sentence(_sentence(_say("sentences", "no_face", random)))]
+            out = [sentence(say("sentences", "no_face", random))]
+            out += [self._unseen(face, gold, random)] if gold is not None else []
             return Moment(out, [], self._conclusion(face, random, gold))
         return Moment(
             self.observations(face, random),
@@ -89,15 +93,12 @@ class MomentWriter:
         kinds = {code: kind_of(value, code in face.probable) for code, value in face.values.items()}
         there = self._salient(face, kinds, random)
         absent = self._absent(face, kinds, bool(there), random)
-        out = self._grouped([(code, kinds[code]) for code in there], face, random)
-        if there or not absent:
-            if absent:
-                contrast = _say("sentences", "contrast", random) if random.random() < 0.6 else ""
-                out += self._grouped([(code, kinds[code]) for code in absent], face, random, contrast)
-            return out or [Sentence(_sentence(_say("sentences", "nothing", random)))]
-        if max(face.values.values()) < ABSENT:
-            out.append(Sentence(_sentence(_say("sentences", "unmoving", random))))
-        return out + self._grouped([(code, kinds[code]) for code in absent], face, random)
+        out = self._there(there, kinds, face, random) if there else []
+        if not there and not absent:
+            return [sentence(say("sentences", "nothing", random))]
+        if not there and max(face.values.values()) < ABSENT:
+            out.append(sentence(say("sentences", "unmoving", random)))
+        return out + self._still([(code, kinds[code]) for code in absent], bool(there), face, random)
 
     def _salient(self, face: Face, kinds: dict[str, str], random: Random) -> list[str]:
         there = [code for code, kind in kinds.items() if kind in _PRESENT]
@@ -108,14 +109,12 @@ class MomentWriter:
             unit for one in (fit, other) if one is not None for unit in (*one.core, *one.variants, *one.against)
         }
         there.sort(key=lambda code: -face.values[code] - (0.3 if code in concerned else 0.0))
-        there = there[: 2 + int(random.random() * 4)]
-        if random.random() < 0.6:
-            there.sort(key=_ORDER.__getitem__)
-        return there
+        return there[: 2 + int(random.random() * 4)]
 
     def _absent(self, face: Face, kinds: dict[str, str], moving: bool, random: Random) -> list[str]:
         """Units that are measurably absent: those that would matter for the labels first."""
-        count = 2 + int(random.random() * 2) if not moving else int(random.random() * 1.6)
+        most = 3.5 if face.probable else 2.5
+        count = 2 + int(random.random() * 2) if not moving else int(random.random() * most)
         if not count:
             return []
         fit = face.fits.get(face.weights.label)
@@ -129,47 +128,71 @@ class MomentWriter:
         random.shuffle(known)
         return known[:count]
 
-    def _grouped(self, units: Sequence[tuple[str, str]], face: Face, random: Random, lead: str = "") -> list[Sentence]:
-        """Sentences of one to three clauses."""
+    def _there(self, there: list[str], kinds: dict[str, str], face: Face, random: Random) -> list[Sentence]:
+        """What moves: by strength or from the brows down, then the values of what else moves."""
+        ranked = sorted((code for code, kind in kinds.items() if kind in _PRESENT), key=lambda code: -face.values[code])
+        rest = [code for code in ranked if code not in there][:3] if random.random() < 0.7 else []
+        out: list[Sentence] = []
+        units = [(code, kinds[code]) for code in there]
+        if random.random() < _RANKED:
+            units.sort(key=lambda one: -face.values[one[0]])
+            if len(units) > 1 and units[0][0] == ranked[0] and random.random() < 0.7:
+                out.append(self._named("strongest", units[:1], "phrase", face, random))
+                units = units[1:]
+                if units[0][0] == ranked[1] and random.random() < 0.6:
+                    size = 1 + (len(units) > 1 and units[1][0] == ranked[2] and random.random() < 0.5)
+                    out.append(self._named("following", units[:size], "phrase", face, random))
+                    units = units[size:]
+        else:
+            units.sort(key=lambda one: _ORDER[one[0]])
+        out += self._grouped(units, face, random)
+        if len(rest) > 1:
+            out.append(self._named("rest", [(code, kinds[code]) for code in rest], "bare", face, random))
+        return out
+
+    def _still(self, units: Sequence[tuple[str, str]], moving: bool, face: Face, random: Random) -> list[Sentence]:
+        """What does not move."""
+        if not units:
+            return []
+        choice = random.random()
+        if choice < _NAMED:
+            block = "rest.still" if moving else "phrases.still"
+            form = "bare" if moving and len(units) > 1 else "phrase"
+            return [self._named(block, units, form, face, random)]
+        lead = say("sentences", "contrast", random) if moving and random.random() < 0.5 else ""
+        return [self._clauses(units, face, random, lead)]
+
+    def _grouped(self, units: Sequence[tuple[str, str]], face: Face, random: Random) -> list[Sentence]:
+        """Sentences of one to three clauses or two to four nouns."""
         out, start = [], 0
         while start < len(units):
-            if random.random() < _PHRASED:
-                size = (2, 3, 3, 4)[int(random.random() * 4)]
-                out.append(self._phrases(units[start : start + size], face, random, lead))
+            if random.random() < _NAMED:
+                size = (2, 2, 3, 3)[int(random.random() * 4)]
+                out.append(self._named("phrases", units[start : start + size], "phrase", face, random))
             else:
                 size = (1, 2, 2, 3)[int(random.random() * 4)]
+                lead = say("sentences", "prefix", random) if out and random.random() < 0.25 else ""
                 out.append(self._clauses(units[start : start + size], face, random, lead))
-            start, lead = start + size, ""
+            start += size
         return out
 
     def _clauses(self, units: Sequence[tuple[str, str]], face: Face, random: Random, lead: str) -> Sentence:
-        if not lead and random.random() < 0.3:
-            lead = _say("sentences", "prefix", random)
         text, claims = f"{lead}, " if lead else "", []
         for index, (code, kind) in enumerate(units):
-            form = "marked" if random.random() < 0.9 else "clause"
-            segment = self.segments.draw(code, kind, form, random)
+            segment = self.segments.draw(code, kind, "marked", random)
+            words, found = told(segment, face, code, not index and not lead)
             if index:
                 last = index == len(units) - 1 and index > 1
-                joiner = _say("sentences", "joiner.last" if last else "joiner", random)
-                text += f"{joiner} " if joiner[0] in ",;" else f" {joiner} "
-            text += valued(segment.text, face, code)
-            claims += claims_of(segment.claims if text and (index or lead) else segment.first, face, code)
-        return Sentence(_sentence(text), tuple(claims))
+                joiner = say("sentences", "joiner.last" if last else "joiner", random)
+                text += (
+                    f"{joiner} " if text.endswith(")") else "; "
+                )  # a verb behind "the lips, and" would be read with them
+            text += words
+            claims += found
+        return sentence(text, claims)
 
-    def _phrases(self, units: Sequence[tuple[str, str]], face: Face, random: Random, lead: str) -> Sentence:
-        """A sentence that lists units without verbs."""
-        frame = f"{lead}: <U>" if lead else _say("sentences", "phrases", random)
-        begins = frame.startswith("<U>")
-        text, claims = "", []
-        for index, (code, kind) in enumerate(units):
-            segment = self.segments.draw(code, kind, "phrase", random)
-            if index:
-                joiner = _say("sentences", "phrase.joiner", random)
-                text += f"{joiner} " if joiner[0] in ",;" else f" {joiner} "
-            text += valued(segment.text, face, code)
-            claims += claims_of(segment.first if begins and not index else segment.claims, face, code)
-        return Sentence(_sentence(frame.replace("<U>", text)), tuple(claims))
+    def _named(self, block: str, units: Sequence[tuple[str, str]], form: str, face: Face, random: Random) -> Sentence:
+        return sentence(*naming(say("sentences", block, random), units, form, face, self.segments, random))
 
     # ---- what it means ------------------------------------------------------------------------------------------------
 
@@ -178,9 +201,9 @@ class MomentWriter:
         weights = face.weights
         if weights.neutral and weights.outcome.startswith("answered"):
             block = "still.else" if _moves(face) else "still"
-            out = [Sentence(_sentence(_say("sentences", block, random).replace("<label>", weights.label)))]
+            out = [sentence(say("sentences", block, random).replace("<label>", weights.label))]
         elif weights.outcome == "unclear_empty" or (weights.neutral and weights.outcome == "unclear_thin"):
-            out = [Sentence(_sentence(_say("sentences", "nothing", random)))]
+            out = [sentence(say("sentences", "nothing", random))]
         else:
             out = self._for_label(face, random)
         if gold is not None and gold != weights.label and gold in face.fits:
@@ -193,22 +216,31 @@ class MomentWriter:
         out: list[Sentence] = []
         if fit is not None:
             values = {"<label>": weights.label, "<cite>": fit.cite}
-            out += self._mentioned("support", (*fit.core, *fit.variants), face, values, random)
+            support = self._mentioned("support", (*fit.core, *fit.variants), face, values, random)
             if random.random() < 0.8:
-                out += self._mentioned("against", fit.against, face, values, random)
+                support = self._mentioned("against", fit.against, face, values, random, support)
+            if support is not None:
+                out.append(sentence(*support))
             if random.random() < 0.35:
                 out += self._lacking(face, weights.label, fit, random)
             if random.random() < 0.25:
                 out += self._unmeasured(face, weights.label, fit, random)
         if other is not None and weights.second_score >= 0.1 and random.random() < 0.5:
             values = {"<second>": weights.second, "<label>": weights.label, "<cite>": other.cite}
-            out += self._mentioned("runner", (*other.core, *other.variants), face, values, random)
-        return out or [Sentence(_sentence(_say("sentences", "nothing", random)))]
+            runner = self._mentioned("runner", (*other.core, *other.variants), face, values, random)
+            out += [sentence(*runner)] if runner is not None else []
+        return out or [sentence(say("sentences", "nothing", random))]
 
     def _mentioned(
-        self, block: str, codes: Sequence[str], face: Face, values: dict[str, str], random: Random
-    ) -> list[Sentence]:
-        """A sentence on up to three of some units that are there."""
+        self,
+        block: str,
+        codes: Sequence[str],
+        face: Face,
+        values: dict[str, str],
+        random: Random,
+        before: Said | None = None,
+    ) -> Said | None:
+        """A sentence on up to three of some units that are there, behind what was said before it; that alone where none is."""
         there = []
         for code in codes:
             if code in face.values:
@@ -216,19 +248,16 @@ class MomentWriter:
                 if kind in _PRESENT:
                     there.append((code, kind))
         if not there:
-            return []
+            return before
         there.sort(key=lambda one: -face.values[one[0]])
         there = there[: 1 + int(random.random() * 3)]
-        frame = _say("sentences", f"{block}.{'one' if len(there) == 1 else 'many'}", random)
+        frame = say("sentences", block, random)
         for slot, value in values.items():
             frame = frame.replace(slot, value)
-        texts, claims = [], []
-        begins = frame.startswith("<U>")
-        for index, (code, kind) in enumerate(there):
-            segment = self.segments.draw(code, kind, "mention", random)
-            texts.append(valued(segment.text, face, code))
-            claims += claims_of(segment.first if begins and not index else segment.claims, face, code)
-        return [Sentence(_sentence(frame.replace("<U>", listed(texts))), tuple(claims))]
+        text, claims = naming(frame, there, "mention", face, self.segments, random, before is not None)
+        if before is None:
+            return text, claims
+        return f"{before[0]}{say('sentences', f'and.{block}', random)} {text}", [*before[1], *claims]
 
     def _lacking(self, face: Face, label: str, fit: Fit, random: Random) -> list[Sentence]:
         """A unit of the core that is not clearly there."""
@@ -247,20 +276,31 @@ class MomentWriter:
         code = gone[int(random.random() * len(gone))]
         return [self._about(code, "unmeasured", "unmeasured", label, face, random)]
 
+    def _unseen(self, face: Face, gold: str, random: Random) -> Sentence:
+        """Units that could not be looked at: those that the label of annotators asks for."""
+        fit = face.fits.get(gold)
+        codes = list(fit.core) if fit is not None else list(_TELLING[:6])
+        random.shuffle(codes)
+        text, claims = "", []
+        for index, code in enumerate(codes[: 1 + int(random.random() * 3)]):
+            words, found = told(self.segments.draw(code, "unmeasured", "clause", random), face, code, not index)
+            joiner = say("sentences", "joiner.unseen", random) if index else ""
+            text += f"{joiner} {words}" if index else words
+            claims += found
+        return sentence(text, claims)
+
     def _about(self, code: str, kind: str, block: str, label: str, face: Face, random: Random) -> Sentence:
-        frame = _say("sentences", block, random).replace("<label>", label)
-        form = "marked" if kind != "unmeasured" and random.random() < 0.6 else "clause"
-        segment = self.segments.draw(code, kind, form, random)
-        text = frame.replace("<C>", valued(segment.text, face, code))
-        claims = segment.first if frame.startswith("<C>") else segment.claims
-        return Sentence(_sentence(text), tuple(claims_of(claims, face, code)))
+        frame = say("sentences", block, random).replace("<label>", label)
+        form = "marked" if kind != "unmeasured" and random.random() < 0.8 else "clause"
+        words, claims = told(self.segments.draw(code, kind, form, random), face, code, frame.startswith("<C>"))
+        return sentence(frame.replace("<C>", words), claims)
 
     # ---- conclusion ---------------------------------------------------------------------------------------------------
 
     def _conclusion(self, face: Face, random: Random, gold: str | None) -> list[Sentence]:
         out = [self._unsupported(face, gold, random) if gold is not None else self._decided(face, random)]
         if random.random() < 0.1:
-            out.append(Sentence(_sentence(_say("conclusions", "caveat", random))))
+            out.append(sentence(say("conclusions", "caveat", random)))
         return out
 
     def _decided(self, face: Face, random: Random) -> Sentence:
@@ -268,18 +308,18 @@ class MomentWriter:
         block = outcome
         if outcome.startswith("answered") and not weights.neutral:
             block = "answered" if weights.intensity is not None else "answered_plain"
-        text = _say("conclusions", block, random)
+        text = say("conclusions", block, random)
         if outcome.startswith("answered"):
             behind = "weight.second" if weights.second_score >= 0.01 else "weight.alone"
-            text = _joined(text, _say("conclusions", behind, random))
-        return Sentence(_sentence(_filled(text, face, random)))
+            text = joined(text, say("conclusions", behind, random))
+        return sentence(_filled(text, face, random))
 
     def _unsupported(self, face: Face, gold: str, random: Random) -> Sentence:
-        text = _say("conclusions", "unsupported", random).replace("<gold>", gold)
+        text = say("conclusions", "unsupported", random).replace("<gold>", gold)
         answered = face.weights.outcome.startswith("answered") and face.weights.label != gold
         if face.values:
-            text += "; " + _say("conclusions", "instead" if answered else "instead.open", random)
-        return Sentence(_sentence(_filled(text, face, random)))
+            text += "; " + say("conclusions", "instead" if answered else "instead.open", random)
+        return sentence(_filled(text, face, random))
 
 
 # ---- small forms ------------------------------------------------------------------------------------------------------
@@ -293,33 +333,6 @@ def _moves(face: Face) -> bool:
     )
 
 
-def _say(file: str, block: str, random: Random) -> str:
-    texts = wordings(f"writer/{file}", block)
-    return texts[int(random.random() * len(texts))]
-
-
-def _sentence(text: str) -> str:
-    return f"{upper(text)}."
-
-
-def _joined(text: str, behind: str) -> str:
-    return text + behind if not behind or behind[0] in ",;" else f"{text} {behind}"
-
-
-def valued(text: str, face: Face, code: str) -> str:
-    """A segment's text with the unit's value."""
-    return text.replace(VALUE, f"{face.values[code]:.2f}") if VALUE in text else text
-
-
-def claims_of(claims: Sequence[ClaimText], face: Face, code: str) -> list[ClaimText]:
-    """The claims of a segment with the unit's value."""
-    value = face.values.get(code)
-    if value is None:
-        return list(claims)
-    shown = f"{value:.2f}"
-    return [ClaimText(text.replace(VALUE, shown), cues, reason.replace(VALUE, shown)) for text, cues, reason in claims]
-
-
 def denied(value: float, probable: bool) -> str:
     """How a unit is spoken of that is not clearly there; nothing where it is."""
     kind = kind_of(value, probable)
@@ -329,9 +342,11 @@ def denied(value: float, probable: bool) -> str:
 def _filled(text: str, face: Face, random: Random) -> str:
     weights = face.weights
     text = text.replace("<label>", weights.label).replace("<second>", weights.second)
-    text = text.replace("<score>", f"{weights.score:.2f}").replace("<second_score>", f"{weights.second_score:.2f}")
-    text = text.replace("<support>", f"{weights.support:.2f}")
+    numbers = {"<score>": weights.score, "<second_score>": weights.second_score, "<support>": weights.support}
     if weights.intensity is not None and "<" in text:
-        band = _say("conclusions", f"strength.{strength(weights.intensity)}", random)
-        text = text.replace("<strength>", band).replace("<value>", f"{weights.intensity:.2f}")
+        text = text.replace("<strength>", say("conclusions", f"strength.{strength(weights.intensity)}", random))
+        numbers["<value>"] = weights.intensity
+    for slot, value in numbers.items():
+        if slot in text:
+            text = text.replace(slot, face.numbers(value))
     return text

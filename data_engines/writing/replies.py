@@ -6,7 +6,8 @@ from random import Random
 
 from emollm.data_engines.writing.face import Face, listed
 from emollm.data_engines.writing.grammar import upper, wordings
-from emollm.data_engines.writing.moment import Sentence, claims_of, denied, valued
+from emollm.data_engines.writing.moment import denied
+from emollm.data_engines.writing.naming import Sentence, naming, told
 from emollm.data_engines.writing.segments import ClaimText, Segments, kind_of, name_of
 from emollm.emotions import LabelSet
 from emollm.evidence import check_text
@@ -37,7 +38,7 @@ class Replies:
         """Emotion words of the labels that the units speak for, each with its units."""
         weights = face.weights
         if weights.neutral and weights.outcome.startswith("answered"):
-            return [_sentence(self._say("open.still", random))]
+            return self._still(face, random)
         ranked = [(weights.label, weights.score), (weights.second, weights.second_score)]
         empty = weights.outcome in ("unclear_empty", "no_face")
         reasons = []
@@ -54,6 +55,29 @@ class Replies:
             frame = self._say("open.one", random).replace("<word>", word)
             out.append(self._mentioning(frame, there, face, random))
         return out
+
+    def least(self, face: Face, random: Random) -> list[Sentence]:
+        """What can be said where no sentence on free words holds; it asserts nothing."""
+        texts = [one for one in wordings("writer/replies", "open.least") if "<word>" in one or not face.weights.neutral]
+        said = texts[int(random.random() * len(texts))]
+        if not face.weights.outcome.startswith("answered"):
+            said = next(one for one in texts if "<word>" not in one)
+        return [_sentence(said.replace("<word>", face.weights.label))]
+
+    def _still(self, face: Face, random: Random) -> list[Sentence]:
+        """A word for a face at rest, and some units that do not move."""
+        words = self._words[face.weights.label]
+        lead = self._say("open.still", random).replace("<word>", words[int(random.random() * len(words))])
+        absent = [
+            (code, kind)
+            for code, value in face.values.items()
+            if (kind := kind_of(value, code in face.probable)) in _ABSENT and code not in face.unreliable
+        ]
+        random.shuffle(absent)
+        if not absent:
+            return [_sentence(lead)]
+        frame = self._say("open.absent", random)
+        return [_sentence(lead), _sentence(*naming(frame, absent[:2], "phrase", face, self.segments, random))]
 
     def follow_up(
         self, topic: str, face: Face, label: str | None, gaps: Sequence[str], random: Random
@@ -142,17 +166,12 @@ class Replies:
     def _clause(self, frame: str, code: str, kind: str, face: Face, random: Random) -> Sentence:
         form = "marked" if kind != "unmeasured" else "clause"
         segment = self.segments.draw(code, kind, form, random)
-        claims = segment.first if frame.startswith("<C>") else segment.claims
-        return _sentence(frame.replace("<C>", valued(segment.text, face, code)), claims_of(claims, face, code))
+        words, claims = told(segment, face, code, frame.startswith("<C>"))
+        return _sentence(frame.replace("<C>", words), claims)
 
     def _mentioning(self, frame: str, codes: Sequence[str], face: Face, random: Random) -> Sentence:
-        texts, claims = [], []
-        for index, code in enumerate(codes):
-            kind = kind_of(face.values[code], code in face.probable)
-            segment = self.segments.draw(code, kind, "mention", random)
-            texts.append(valued(segment.text, face, code))
-            claims += claims_of(segment.first if frame.startswith("<U>") and not index else segment.claims, face, code)
-        return _sentence(frame.replace("<U>", listed(texts)), claims)
+        units = [(code, kind_of(face.values[code], code in face.probable)) for code in codes]
+        return _sentence(*naming(frame, units, "mention", face, self.segments, random))
 
     def _say(self, block: str, random: Random) -> str:
         texts = wordings("writer/replies", block)

@@ -114,7 +114,11 @@ def _claims(text: str, part: Part, evidence: Evidence, observation: Observation,
 def _who(item: Assertion, people: Sequence[Stretch], track: str | None) -> Stretch:
     """Of whom a statement speaks."""
     middle = (item.start + item.end) // 2
-    return next((one for one in people if one.start <= middle < one.end), Stretch(item.start, item.end, (track,)))
+    who = next((one for one in people if one.start <= middle < one.end), Stretch(item.start, item.end, (track,)))
+    after = next((one for one in people if who.end <= one.start and one.end > item.end - 1 >= one.start), who)
+    if who.every or after.tracks == who.tracks:
+        return who
+    return who._replace(tracks=tuple(dict.fromkeys((*who.tracks, *after.tracks))))  # it reaches over to somebody else
 
 
 def _by_another(finding: Finding, evidence: Evidence, who: str | None) -> Finding:

@@ -31,9 +31,11 @@ from emollm.evidence.people_words import (
 )
 from emollm.types import Track
 
-_EXTRA = ("xhead", "zhead", "xside", "yside", "zside", "xplace", "yplace")
+_EXTRA = ("xhead", "zhead", "xside", "yside", "zside", "wside", "zone", "xplace", "yplace")
 """Groups that say by a side which person of several is meant."""
 
+_WHO = re.compile(r",?\s(?:who|whose)\b", re.IGNORECASE)
+"""What goes on about somebody who was named only in passing: "unlike the one on the left, who is smiling"."""
 _SIDED = re.compile(r"\b(?:brow|eyebrow|eye|corner|cheek|lid|eyelid|nostril|dimple|side|half)s?\b", re.IGNORECASE)
 """Parts of which there is a left and a right one."""
 
@@ -59,13 +61,20 @@ def references(text: str, people: int = 1) -> list[re.Match[str]]:
     plain = text.lower()
     if people > 1:
         matches = (match for span in sentences(text) for match in several().finditer(text, *span))
-        return [match for match in matches if not (group(match, "zside") and _SIDED.search(_sentence_before(match)))]
+        kept = [match for match in matches if not (_is_one(match) and _SIDED.search(_sentence_before(match)))]
+        named = any(group(match, "xbare") is None for match in kept)
+        return [match for match in kept if not (named and group(match, "xbare"))]
     aside = (" left" in plain or " right" in plain or "middle" in plain) and any(word in plain for word in NEAR)
     if not aside and not any(word in plain for word in WORDS):
         return []
     spans = [span for span in sentences(text) if HINT.search(text, *span)]
     found = (match for span in spans for match in REFERENCE.finditer(text, *span))
     return [match for match in found if match.group().lower() not in ("the other", "the others")]
+
+
+def _is_one(match: re.Match[str]) -> bool:
+    """Whether a reference may as well be to one of two brows or eyes: "the left one"."""
+    return bool(group(match, "zside") or group(match, "zone"))
 
 
 def _sentence_before(match: re.Match[str]) -> str:
@@ -132,7 +141,7 @@ class _Teller:
 
     def _sentence(self, start: int, end: int) -> list[Stretch]:
         named = [match for match in self.found if start <= match.start() < end and not self._is_object(match)]
-        known = [(match, who) for match in named if (who := self._resolve(match)) is not None]
+        known = self._known(named)
         if not known:
             return [Stretch(start, end, self._unnamed(start, end))]
         out, first = [], start
@@ -156,6 +165,16 @@ class _Teller:
         out.append(Stretch(first, end, before, every))
         return out
 
+    def _known(self, named: Sequence[re.Match[str]]) -> list[tuple[re.Match[str], tuple[str | None, ...]]]:
+        """The references of a sentence with whom they mean; "the other" is not the one before."""
+        entered, out = self.current, []
+        for match in named:
+            if (who := self._resolve(match)) is not None:
+                out.append((match, who))
+                self.current = who if group(match, "xevery") is None else self.current
+        self.current = entered
+        return out
+
     def _cut(self, first: int, at: int, later: bool) -> int | None:
         """Where the clause of a reference begins; None where it is that of the words before.
 
@@ -167,6 +186,8 @@ class _Teller:
                 break
             if later or match.group().strip() not in (",", ":", "—", "–"):
                 last = match
+        if later and (clause := _WHO.search(self.text, at)) is not None and "." not in self.text[at : clause.start()] and clause.start() - at <= 40:
+            return at
         if later and len(self.people) > 1 and (lead := LEAD.search(self.text, first, at)) is not None:
             return max(lead.start(), last.start()) if last is not None else lead.start()
         if last is None:
@@ -183,6 +204,8 @@ class _Teller:
 
     def _is_object(self, match: re.Match[str]) -> bool:
         before = self.text[max(0, match.start() - 40) : match.start()]
+        if len(self.people) > 1 and _WHO.match(self.text, match.end()):
+            return False
         if len(self.people) > 1 and (FIRST_PERSON.search(before) or PLACED.search(self.text, 0, match.start())):
             return False
         return OBJECT.search(before[-16:]) is not None and AGENT.search(before[-20:]) is None
@@ -209,9 +232,13 @@ class _Teller:
             return self._at(place.lower())
         if group(match, "xfront") or group(match, "xback"):
             return self._at_depth(bool(group(match, "xfront")))
-        if any(group(match, name) for name in ("xall", "xevery", "xone")):
+        if any(group(match, name) for name in ("xall", "xevery", "xone", "xbare", "xlast")):
             return tuple(one.id for one in self.people)
+        if nth := group(match, "xnth"):
+            return self._of_id(f"p{ORDINALS[nth.lower()]}")
         if name := group(match, "xname"):
+            if match.group().lower().startswith(("his", "her", "their")) and name.lower() not in self.names:
+                return self._other()
             return self._of_noun(name.lower(), match.group())
         if match["id"]:
             return self._of_id(match["id"])

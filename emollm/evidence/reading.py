@@ -22,6 +22,8 @@ _ENDS = re.compile(
     re.IGNORECASE,
 )
 """What says which end of the brows is meant, behind the movement."""
+_OBJECT = re.compile(r"\s(?:the|his|her|their|its|both)\s", re.IGNORECASE)
+"""What stands between a verb and the part that it moves: "keeps a straight mouth and lowers the brows"."""
 _FINITE = re.compile(
     r"\s(?:is|are|was|were|has|have|had|does|do|did|stays?|remains?|looks?|seems?|goes|go|comes?|gets?)\b",
     re.IGNORECASE,
@@ -258,7 +260,8 @@ class _Reader(Poser):
         self.pending.append(mark)
 
     def _moves(self, mark: Mark, index: int) -> None:
-        if self._text(mark) == "nothing" and not self.pending and not self.last:
+        acting = re.match(r"\s(?!in\b|on\b|at\b|of\b|to\b|else\b|more\b|there\b|around\b)[a-z]", self.text[mark.end :]) is not None
+        if self._text(mark) == "nothing" and ((not self.pending and not self.last) or acting):
             self.negation = mark._replace(kind="negations", id="absent")  # "nothing pulls the brows down"
             return
         if (
@@ -275,7 +278,8 @@ class _Reader(Poser):
         following = self.marks[index + 1] if index + 1 < len(self.marks) else None
         if following is not None and following.kind in ("sides", "strengths") and index + 2 < len(self.marks):
             following = self.marks[index + 2] if self.marks[index + 2].kind == "parts" else following
-        gap = 3 if not self.pending and self._text(mark) not in lexicon()["particles"] else 0
+        governs = following is not None and _OBJECT.fullmatch(self.text, mark.end, following.start) is not None
+        gap = 3 if (not self.pending or governs) and self._text(mark) not in lexicon()["particles"] else 0
         if (
             following is not None
             and following.kind == "parts"
@@ -343,7 +347,7 @@ class _Reader(Poser):
         self.pending = [
             part
             for part, other in zip(self.pending, following, strict=False)
-            if part.id not in ("head", "eyes") or other is mark or _JOINED.fullmatch(self.text, part.end, other.start)
+            if part.id not in ("head", "eyes", "gaze") or other is mark or _JOINED.fullmatch(self.text, part.end, other.start)
         ]
 
     def _goes_on(self, index: int) -> bool:

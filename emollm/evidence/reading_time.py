@@ -68,7 +68,9 @@ def course(text: str) -> list[Assertion]:
 def spoken(text: str) -> list[tuple[int, int]]:
     """Where a text gives words that were said, quoted or told: nobody who is named there is spoken of."""
     quotes = [(one.start, one.end) for one in quotations(text)]
-    return quotes + [(one.start, one.end) for one in reports(masked(text, quotes))]
+    tagged = {end for _, end in quotes}  # "…", says the person on the right
+    told = [(one.start, one.end) for one in reports(masked(text, quotes))]
+    return quotes + [span for span in told if tagged.isdisjoint(range(span[0] - 3, span[0] + 1))]
 
 
 def _sentence(piece: str, offset: int, quotes: Sequence[Heard], subjects: list[tuple[str, bool]]) -> list[Assertion]:

@@ -1,6 +1,6 @@
 """The processor: text with placeholders and its media to tensors, the same in training, in ``generate`` and inside of vLLM."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from transformers.processing_utils import ImagesKwargs, MultiModalData, Processi
 from emollm.errors import DataError
 from emollm.modeling.configuration import FRAMES, EmoLLMConfig
 from emollm.modeling.fusion import PADDING
-from emollm.modeling.image_processing import EmoLLMImageProcessor, flattened
+from emollm.modeling.image_processing import EmoLLMImageProcessor, fingerprint, flattened
 from emollm.modeling.modeling import voice_tokens
 
 IMAGE, AUDIO = "<|image|>", "<|audio|>"
@@ -29,8 +29,8 @@ class EmoLLMImagesKwargs(ImagesKwargs, total=False):
 
     boxes: Any  # Boxes, whose nested types transformers cannot check
     """Boxes of the faces, see :data:`emollm.modeling.image_processing.Boxes`."""
-    question: str | list[str]
-    """What is asked about the pictures: one text for all of them, or one a picture; for models with a gate."""
+    question: str | list[str] | dict[str, str]
+    """What is asked about the pictures: one text for all of them, one a picture, or by fingerprint; for models with a gate."""
 
 
 class EmoLLMProcessorKwargs(ProcessingKwargs, total=False):
@@ -153,15 +153,24 @@ class EmoLLMProcessor(ProcessorMixin):
         processed = dict(self.image_processor(images, **kwargs))
         pictures = len(processed["pixel_values"])
         if self.question_tokens:
-            processed["question_ids"] = self._questions(question, pictures)
+            processed["question_ids"] = self._questions(question, images)
         return processed, [self.replace_image_token(processed, place) for place in range(pictures)]
 
-    def _questions(self, question: str | Sequence[str] | None, pictures: int) -> torch.Tensor:
+    def _questions(
+        self, question: str | Sequence[str] | Mapping[str, str] | None, pictures: Sequence[Any]
+    ) -> torch.Tensor:
         """(I, L) token ids of what is asked about each picture, -1 behind their end."""
-        questions = [question or ""] * pictures if question is None or isinstance(question, str) else list(question)
-        if len(questions) != pictures:
-            raise DataError(f"{pictures} pictures but {len(questions)} questions; give one for all or one for each")
-        ids = torch.full((pictures, self.question_tokens), PADDING)
+        if isinstance(question, Mapping):
+            questions = [question.get(fingerprint(each), "") for each in pictures]
+        elif question is None or isinstance(question, str):
+            questions = [question or ""] * len(pictures)
+        else:
+            questions = list(question)
+        if len(questions) != len(pictures):
+            raise DataError(
+                f"{len(pictures)} pictures but {len(questions)} questions; give one for all or one for each"
+            )
+        ids = torch.full((len(pictures), self.question_tokens), PADDING)
         for place, asked in enumerate(questions):
             own = self.tokenizer(asked, add_special_tokens=False)["input_ids"][: self.question_tokens]
             ids[place, : len(own)] = torch.tensor(own, dtype=torch.long)
@@ -232,7 +241,11 @@ def _voice(samples: Any) -> NDArray[np.float32]:
 def _counted(texts: Sequence[str], media: Any, token: str) -> list[tuple[int, int]]:
     """Placeholders and media: of each text where the media come as a list a text, else of all texts together."""
     places = [each.count(token) for each in texts]
-    if isinstance(media, (list, tuple)) and len(media) == len(texts) and all(isinstance(own, (list, tuple)) for own in media):
+    if (
+        isinstance(media, (list, tuple))
+        and len(media) == len(texts)
+        and all(isinstance(own, (list, tuple)) for own in media)
+    ):
         return list(zip(places, [len(flattened(own)) for own in media], strict=True))
     return [(sum(places), 0 if media is None else len(flattened(media)))]
 

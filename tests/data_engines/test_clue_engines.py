@@ -188,9 +188,9 @@ def test_merr_reasons_over_the_conflict_of_clues() -> None:
     differ = " ".join(texts(written("merr", face(*SMILE, words=-0.7)), Task.REASONING))
     apart = " ".join(texts(written("merr", face(*SMILE, words=-0.7, own=False)), Task.REASONING))
     assert "polarity" in agree
-    assert re.search("disagree|part ways|different ways|run against|clash with|pull away", differ)
-    assert not re.search("disagree|part ways|different ways|run against|clash with|pull away", agree)
-    assert re.search("not decided", apart)
+    assert re.search("disagree|part ways|different ways|run against|clash with|pull away|at odds", differ)
+    assert not re.search("disagree|part ways|different ways|run against|clash with|pull away|at odds", agree)
+    assert re.search("not (decided|settled)|Undecided", apart)
 
 
 def test_merr_carries_the_fields_of_its_model() -> None:

@@ -83,7 +83,7 @@ def test_a_photo_gives_all_tasks_and_every_claim_holds() -> None:
             verdicts = Counter(claim.verdict for claim in verify(sample, observation, None).claims)
             assert set(verdicts) == {Verdict.SUPPORTED}, sample.reply
         assert split(found[1].reply) is not None
-        assert "yaw" in found[1].reply
+        assert "25°" in found[1].reply
         assert "left" in found[1].reply
 
 

@@ -62,20 +62,20 @@ def test_batched_equals_single(kind: Kind) -> None:
     _, streams, (model, processor) = kind
     batch = inputs(processor, streams, TURNS)
     together = model(**batch).logits
-    replies = model.generate(**batch, max_new_tokens=4, do_sample=False)[:, batch["input_ids"].shape[1] :]
+    replies = model.generate(**batch, max_new_tokens=3, do_sample=False)[:, batch["input_ids"].shape[1] :]
     assert together.shape == (*batch["input_ids"].shape, len(processor.tokenizer))
     for place, turn in enumerate(TURNS):
         own = inputs(processor, streams, (turn,))
         length = own["input_ids"].shape[1]
         torch.testing.assert_close(together[place, -length:], model(**own).logits[0], **CLOSE)
-        reply = model.generate(**own, max_new_tokens=4, do_sample=False)[0, length:]
+        reply = model.generate(**own, max_new_tokens=3, do_sample=False)[0, length:]
         assert replies[place, : len(reply)].tolist() == reply.tolist()
 
 
 def test_generate_is_the_likeliest_token_step_by_step(kind: Kind) -> None:
     _, streams, (model, processor) = kind
     batch = inputs(processor, streams, TURNS[2:])
-    reply = model.generate(**batch, max_new_tokens=6, do_sample=False)[:, batch["input_ids"].shape[1] :]
+    reply = model.generate(**batch, max_new_tokens=3, do_sample=False)[:, batch["input_ids"].shape[1] :]
     ids = batch["input_ids"]
     for token in reply[0]:
         step = {**batch, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -92,7 +92,6 @@ def test_a_saved_model_is_loaded_by_the_auto_classes(kind: Kind, tmp_path: Path)
     again = AutoModelForImageTextToText.from_pretrained(tmp_path).eval()
     batch = inputs(AutoProcessor.from_pretrained(tmp_path), streams, TURNS)
     assert type(again) is type(model)
-    assert again.config.to_dict() == AutoModelForImageTextToText.from_pretrained(tmp_path).config.to_dict()
     torch.testing.assert_close(again(**batch).logits, model(**inputs(processor, streams, TURNS)).logits, rtol=0, atol=0)
 
 
