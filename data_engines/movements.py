@@ -187,7 +187,7 @@ class Movements:
         if form == "clause":
             trade = (UNITS[cue.name].name, name_of(cue.name), "AU", "detect")
             return None if not terms and any(term in text for term in trade) else text.replace(FILLER, "")
-        if VALUE not in text:
+        if text.count(VALUE) != 1:
             return None
         marked = _MARK.sub(lambda _: self._mark(cue), text) if self.random.random() < _REMARKED else text
         return marked.replace(FILLER, "").replace(VALUE, two(cue.value))
@@ -205,6 +205,6 @@ def _segments() -> Segments:
 
 
 _AWKWARD = re.compile(
-    r"\b(?:his or her|furthermore|besides|moreover|likewise|also|too|in addition|chiefly|one finds|there is an?|with \0)(?!\w)"
+    r"\b(?:his or her|furthermore|besides|moreover|likewise|also|too|in addition|chiefly|one finds|one sees|there is an?|with \0)(?!\w)"
 )
 """What reads badly in a clause among others."""

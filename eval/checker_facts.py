@@ -251,7 +251,7 @@ def _voice(id: str, fact: Fact, track: str | None, counts: dict[str, int], lengt
     elif name == "pauses":
         yield from whole("pause_share", Scale.RATIO, 0.4 if value >= 3 else 0.05 * value)
         for number in range(int(value)):
-            at = (number + 0.8) * length / (value + 0.6)
+            at = start + (number + 0.8) * (end - start) / (value + 0.6)
             yield _event(f"voice.pause{owner}", counts, "pause", Scale.SECONDS, 0.35, (at, at + 0.35), track)
     else:
         yield from whole(*_WHOLES[name])

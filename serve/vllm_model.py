@@ -19,11 +19,12 @@ class ProcessingInfo(multimodal.MultiModalProcessingInfo):
 
     @cached_property
     def _is_audio_model(self) -> bool:
-        return bool(self.get_hf_processor().speech_tokens)
+        processor: Any = self.get_hf_processor()
+        return bool(processor.speech_tokens)
 
     @cached_property
     def _is_image_model(self) -> bool:
-        processor = self.get_hf_processor()
+        processor: Any = self.get_hf_processor()
         return bool(processor.scene_tokens or processor.face_tokens)
 
     def _get_supported_modalities(self) -> list[str]:
@@ -62,5 +63,5 @@ class Processor(multimodal.MultiModalProcessor):
 @MULTIMODAL_REGISTRY.register_processor(
     Processor, info=ProcessingInfo, dummy_inputs=multimodal.MultiModalDummyInputsBuilder
 )
-class TransformersMultiModalForCausalLM(multimodal.MultiModalMixin, causal.CausalMixin):  # type: ignore[misc]
+class TransformersMultiModalForCausalLM(multimodal.MultiModalMixin, causal.CausalMixin):
     """The backend, by the name that vLLM knows its own by."""

@@ -4,7 +4,7 @@ Faces are found and cut once and kept in ``work``. A stopped run goes on from it
 the validation score, (WAR + UAR) / 2, is in ``out/net`` and is calibrated at the end.
 
     python -m emollm.train.face train/recipes/face/face_mt.yaml --set data.path=FER.npz
-    accelerate launch --cpu --num_processes 2 -m emollm.train.face RECIPE --set data.path=FER.npz
+    ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 -m emollm.train.face RECIPE --set data.path=FER.npz
 """
 
 import ctypes

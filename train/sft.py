@@ -4,7 +4,7 @@ A stopped run goes on from its last whole checkpoint when it is started again, w
 validation is written to ``out/model`` at the end, as any transformers model.
 
     python -m emollm.train.sft train/recipes/sft/tiny.yaml --set out=runs/sft
-    accelerate launch --cpu --num_processes 2 -m emollm.train.sft RECIPE
+    ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 -m emollm.train.sft RECIPE
     deepspeed --num_gpus 2 --module emollm.train.sft RECIPE --set deepspeed=zero2
 """
 
@@ -15,7 +15,7 @@ from hashlib import blake2b
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import yaml
@@ -42,7 +42,7 @@ def main(recipe_file: Path, overrides: tuple[str, ...], plan: bool, local_rank: 
     command("sft", recipe_file, overrides, plan)
 
 
-def command(stage: Stage, recipe_file: Path, overrides: tuple[str, ...], plan: bool) -> None:
+def command(stage: str, recipe_file: Path, overrides: tuple[str, ...], plan: bool) -> None:
     """What the command of a stage does.
 
     Raises:
@@ -50,7 +50,7 @@ def command(stage: Stage, recipe_file: Path, overrides: tuple[str, ...], plan: b
         Stop: Interrupted.
     """
     try:
-        run(config.load(SftRecipe, recipe_file, overrides), stage, plan=plan)
+        run(config.load(SftRecipe, recipe_file, overrides), "align" if stage == "align" else "sft", plan=plan)
     except EmollmError as error:
         raise Refusal(str(error)) from error
     except KeyboardInterrupt as error:
@@ -97,7 +97,7 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
         write_rejects(recipe.out / "rejects.jsonl", samples)
     if plan:
         return
-    built.model.model.all_streams = args.world_size > 1
+    built.model.model.blanks = blanks(recipe, stage, model)
     from_here = sft_state.last_complete(recipe.out, mark)
     trainer = SftTrainer(recipe, model, args, samples, validation, mark)
     trainer.train(resume_from_checkpoint=str(from_here) if from_here else None)
@@ -106,6 +106,15 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
             finish(recipe, trainer, built)
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
+
+
+def blanks(recipe: SftRecipe, stage: Stage, model: Any) -> Literal["", "connectors", "towers"]:
+    """What of a stream runs in a step that has nothing for it; see :class:`emollm.modeling.modeling.EmoLLMModel`."""
+    shared = any(hasattr(parameter, "ds_id") for parameter in model.parameters())
+    towers = any(parameter.requires_grad for name, parameter in model.named_parameters() if ".tower." in name)
+    if shared or towers or (recipe.deepspeed or "").startswith("zero3"):
+        return "towers"
+    return "connectors" if stage == "align" or recipe.train.connectors else ""
 
 
 def gathered(model: Any) -> AbstractContextManager[Any]:
@@ -189,7 +198,7 @@ def deepspeed_file(name: str | None) -> str | None:
 
 def fingerprint(recipe: SftRecipe, stage: Stage, samples: str, validation: str) -> str:
     """Hash of all that decides what a run computes."""
-    told = recipe.model_dump_json(exclude={"data", "validation", "out", "threads", "log_every"})
+    told = recipe.model_dump_json(exclude={"stage", "data", "validation", "out", "threads", "log_every"})
     return blake2b(f"{stage} {told} {samples} {validation}".encode(), digest_size=8).hexdigest()
 
 

@@ -112,6 +112,8 @@ class ValidationSettings(Settings):
 class SftRecipe(Settings):
     """One training run."""
 
+    stage: Literal["align", "sft"] = "sft"
+    """Which stage ``emollm train run`` takes: connectors alone, or fine-tuning."""
     model: Path | ModelSettings = ModelSettings()
     """A folder with a model of the family, or the parts to build one of."""
     data: Annotated[tuple[SampleSource, ...], Field(min_length=1)]

@@ -196,11 +196,11 @@ class SftTrainer(Trainer):
         mine = chosen if together else chosen[self.args.process_index :: self.args.world_size]
         core: Any = self.accelerator.unwrap_model(self.model)
         core = getattr(core, "base_model", core).model if hasattr(core, "peft_config") else core
-        core.model.all_streams, before = False, core.model.all_streams
+        core.model.blanks, before = "", core.model.blanks
         try:
             told = [self._answer(place) for place in mine]
         finally:
-            core.model.all_streams = before
+            core.model.blanks = before
         pairs: list[tuple[str, str | None]] = [
             (self.validation.sample(place).gold[0], label_in(reply, labels))
             for place, reply in zip(mine, told, strict=True)

@@ -49,8 +49,13 @@ def told(segment: Segment, face: Face, code: str, first: bool = False) -> tuple[
     value = face.values.get(code)
     if value is None:
         return segment.text, list(claims)
-    shown, exact = face.numbers(value), decimal(value)
-    return segment.text.replace(VALUE, shown), [
+    exact = decimal(value)
+    shown = exact if face.numbers is decimal else face.numbers(value)
+    text = segment.text.replace(VALUE, shown)
+    if len(claims) == 1:  # nearly always, and millions of times
+        said, cues, reason = claims[0]
+        return text, [ClaimText(said.replace(VALUE, shown), cues, reason.replace(VALUE, exact))]
+    return text, [
         ClaimText(said.replace(VALUE, shown), cues, reason.replace(VALUE, exact)) for said, cues, reason in claims
     ]
 

@@ -202,10 +202,10 @@ def _verbs(code: str, kind: str) -> tuple[str, ...]:
         for by in wordings("writer/units", f"by.{kind}"):
             for verb in plain:
                 first, _, rest = verb.partition(" ")
-                inside = first in ("are", "is") and by.endswith("ly")
-                if rest.startswith("held") and kind == "strong":
-                    continue
-                found.append(f"{first} {by} {rest}" if inside else f"{verb} {by}")
+                if first not in ("are", "is"):
+                    found.append(f"{verb} {by}")
+                elif rest.split()[0].endswith(("ed", "drawn")):
+                    found.append(f"{first} {by} {rest}" if by.endswith("ly") else f"{verb} {by}")
     return tuple(dict.fromkeys(found))
 
 
@@ -260,7 +260,7 @@ def _phrases(code: str, kind: str) -> tuple[str, ...]:
     for subject in (one.removeprefix("the ") for one in _single(code)):
         for said in _verbs(code, kind):
             verb, _, rest = said.partition(" ")
-            one = verb == "is" or verb.endswith("s")
+            one = verb == "is" or (verb.endswith("s") and not verb.endswith("ss"))
             if verb in ("are", "is") and rest.endswith("ed") and len(rest.split()) <= 2 and "upturned" not in rest:
                 found.append(f"the {rest} {subject}" if one else f"{rest} {subject}")
             else:

@@ -57,22 +57,23 @@ class Variation:
 
     def rests(self, text: str, label: str, value: str) -> str:
         """A sentence that a label rests on the network in other words."""
-        return self._tried(text, "rests", least=0, label=label, value=value)
+        said = self._phrases.say("rests", label=label, value=value)
+        return said if self._claims(said) >= 0 else text
 
     def _pose(self, text: str) -> str | None:
         if (found := _HEAD.fullmatch(text)) is not None:
             values = {name: value or "" for name, value in found.groupdict().items()}
-            return self._tried(text, values["name"], degrees=values["angle"].lstrip("-−"), **values)
+            return self._tried(text, values.pop("name"), degrees=values["angle"].lstrip("-−"), **values)
         if (found := _GAZE.fullmatch(text)) is not None:
             way = found["way"]
             return self._tried(text, "gaze_side" if way in ("left", "right") else "gaze_height", way=way)
         return None
 
-    def _tried(self, text: str, block: str, least: int = 1, **values: str) -> str:
-        """A wording in which at least so many claims are read, all of them supported; else the text as it is."""
+    def _tried(self, text: str, block: str, **values: str) -> str:
+        """A wording that is read as a statement, all of it supported; else the text as it is."""
         for _ in range(_TRIES):
             said = self._phrases.say(block, **values)
-            if self._claims(said) >= least:
+            if self._claims(said) > 0:
                 return said
         return text
 

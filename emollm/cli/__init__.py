@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "Say which emotion, how strongly, and why.",
     "embed": "Write face embeddings as Parquet.",
     "data": "Build, convert and report on training data.",
+    "train": "Train encoders and models by a recipe.",
     "eval": "Measure models on labelled data.",
     "assets": "Fetch, list and check models and media.",
     "env": "Show versions, the machine and what is installed.",

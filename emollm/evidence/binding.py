@@ -77,7 +77,7 @@ def _is_counted(text: str, items: Sequence[Timed], clause: tuple[int, int], time
     "He halts twice, he is quieter" counts something that was not read.
     """
     left, right = clause
-    inside = any(left <= item.end and item.start < time.start or time.end <= item.start < right for item in items)
+    inside = any((left <= item.end and item.start < time.start) or time.end <= item.start < right for item in items)
     return inside or _STARTS.fullmatch(text, left, time.start) is not None
 
 

@@ -19,7 +19,17 @@ from emollm.evidence.lookup import Evidence
 
 _DENIALS = frozenset({"not", "never", "no", "nobody", "nothing", "none", "neither", "cannot", "nor"})
 _ASKING = frozenset({"who", "what", "where", "when", "why", "how", "which"})
-_ENDINGS = (("ies", "y"), ("ing", ""), ("edly", ""), ("ed", ""), ("ly", ""), ("es", ""), ("s", ""), ("e", ""))
+_ENDINGS = (
+    ("ies", "y"),
+    ("ied", "y"),
+    ("ing", ""),
+    ("edly", ""),
+    ("ed", ""),
+    ("ly", ""),
+    ("es", ""),
+    ("s", ""),
+    ("e", ""),
+)
 _NT = re.compile(r"n['’]t\b|\bcannot\b", re.IGNORECASE)
 _CLITIC = re.compile(r"['’](?:s|m|re|ve|ll|d)\b", re.IGNORECASE)
 _IS = re.compile(r"\b(he|she|it|that|there|this|what|who|where|i|you|they|we)['’](?:s|m|re)\b", re.IGNORECASE)

@@ -186,7 +186,12 @@ class _Teller:
                 break
             if later or match.group().strip() not in (",", ":", "—", "–"):
                 last = match
-        if later and (clause := _WHO.search(self.text, at)) is not None and "." not in self.text[at : clause.start()] and clause.start() - at <= 40:
+        if (
+            later
+            and (clause := _WHO.search(self.text, at)) is not None
+            and "." not in self.text[at : clause.start()]
+            and clause.start() - at <= 40
+        ):
             return at
         if later and len(self.people) > 1 and (lead := LEAD.search(self.text, first, at)) is not None:
             return max(lead.start(), last.start()) if last is not None else lead.start()

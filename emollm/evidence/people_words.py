@@ -71,7 +71,7 @@ def several() -> re.Pattern[str]:
         rf"|\bon\s(?:the\s)?(?P<xbare>left|right)(?=\s?(?:[.,;:!]|$))"
         rf"|\bthe\s(?P<xlast>former|latter)\b|\bthe\s(?P<xnth>first|second)(?=,?\s(?:who|whose|is|has)\b|\s?[,.;])"
         rf"|\b(?P<xevery>(?:both|neither|each|all|none)\sof\s(?:them|these|the\s(?:two|three|pair|people))\b|both\s(?:people|men|women|persons|faces)\b"
-        rf"|they\s(?:both|all)\b|(?:(?<=[.!?;:]\s)|^)(?:both|neither)(?=\s(?!of|is|are|was|were|{words['of_a_face']})[a-z]))"
+        rf"|they\s(?:both|all)\b|(?:(?<=[.!?;:]\s)|^)(?:both|neither)(?=\s(?!of|the|a|an|his|her|their|au|is|are|was|were|{words['of_a_face']})[a-z]))"
         rf"|(?:(?<=[.!?;:]\s)|^)(?P<xone>one)(?=\s(?!of|brow|eyebrow|eye|cheek|corner|lid|side|can|could|may|might|would|hears|sees|notices|must|has\sto)[a-z]+)"
         rf"|\b(?:the\s)?(?P<xside>left|right)(?:most|[-\s]hand)\s(?!(?:{words['of_a_face']})\b)[a-z]{{3,}}\b"
         rf"|\b(?:the\s)?(?P<yside>left|right)\s(?:{words['roles']}|face|faces|figure)\b"

@@ -10,7 +10,7 @@ import re
 
 from emollm.evidence.assertions import Assertion, Polarity, merged, unread
 from emollm.evidence.lexicon import Mark, lexicon, linked, marks, readings, sentences
-from emollm.evidence.reading_pose import Poser
+from emollm.evidence.reading_again import Resumer
 from emollm.types import CueKind
 
 _JOINED = re.compile(r"(?:[\s,]|\b(?:and|or|the|his|her|their|both)\b)*", re.IGNORECASE)
@@ -64,7 +64,7 @@ def read(
 # ---- marks to assertions --------------------------------------------------------------------------------------------
 
 
-class _Reader(Poser):
+class _Reader(Resumer):
     """Reads the marks of one sentence from left to right."""
 
     def read(self) -> list[Assertion]:
@@ -148,35 +148,6 @@ class _Reader(Poser):
         rest = [mark for mark in self.marks[index + 1 : index + 4] if mark.kind not in ("sides", "strengths")]
         return bool(rest) and rest[0].kind == "parts" and rest[0].token - self.marks[index].last <= 3 and _FINITE.match(self.text, rest[0].end) is not None  # fmt: skip
 
-    def _relative(self, mark: Mark, index: int) -> None:
-        """A clause that says something of the part right before it: "the lids, which are tightened"."""
-        self.negation, self.generic = None, False
-        before = self.marks[index - 1]
-        self.pending = [before] if before.kind == "parts" else []
-
-    def _echo(self, mark: Mark, index: int) -> bool:
-        """Reads a fragment that goes on with the part of the sentence before: "Lips apart. Not stretched." """
-        place = (mark.start, mark.end, mark.token, mark.last)
-        parts = [part for name, _ in self.subjects if self._pairs([part := Mark("parts", name, *place)], mark, index)]
-        kept = [*self.subjects]
-        if parts:
-            self._say(parts, mark, index)
-            self.subjects[:] = kept
-        return bool(parts)
-
-    def _is_plural(self, part: Mark) -> bool:
-        """Whether the words of a part, or the pronoun that stands for it, are plural."""
-        words = self._text(part).split()
-        return words[0] not in lexicon()["again_one"] and any(word.endswith("s") or word in ("teeth", "they're", "they", "these", "those", "both", "they've") for word in words)  # fmt: skip
-
-    def _again(self, mark: Mark, index: int) -> None:
-        """A pronoun goes on with the parts that were spoken of last, if it agrees with them: "nor are they puckered"."""
-        many = self._text(mark) not in lexicon()["again_one"]
-        fit = [part for part, plural in self.subjects if plural == many or (many and len(self.subjects) > 1)]
-        if fit and not self.pending and not self.last and not self.inside and not self.group:
-            self.pending = [Mark("parts", part, mark.start, mark.end, mark.token, mark.last) for part in fit]
-            self.echoed = True
-
     def _is_wide(self, mark: Mark) -> bool:
         return self._text(mark) in lexicon()["wide_negations"]
 
@@ -233,23 +204,6 @@ class _Reader(Poser):
         if said and self.group and (following is None or following.token > mark.last + 1):
             self._predicates(mark._replace(id="present"), index)
 
-    def _answers(self, index: int) -> bool:
-        """Whether a "no" stands right behind a statement: "lip corners raised, no"."""
-        before = self.marks[index - 1] if index else None
-        if before is None or before.kind not in ("comma", "hard") or not self.found:
-            return False
-        return self.marks[index].token - before.last == 1 and self.tokens[id(self.found[-1])][1] == before.token - 1
-
-    def _likewise(self, mark: Mark, index: int) -> None:
-        """A part that does as the one before it: "outer brow too", "the lids don't follow"."""
-        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
-        stops = ("comma", "hard", "soft", "close")
-        ended = following is None or (following.kind in stops and following.token == mark.last + 1)
-        if ended and self.pending and self.moved is not None and self._pairs(self.pending, self.moved, index):
-            move = self.moved._replace(start=mark.start, end=mark.end, token=mark.token, last=mark.last)
-            self._say(self.pending, move, index)
-            self.pending, self.negation = [], None
-
     # subjects and what is said of them
 
     def _parts(self, mark: Mark, index: int) -> None:
@@ -260,7 +214,12 @@ class _Reader(Poser):
         self.pending.append(mark)
 
     def _moves(self, mark: Mark, index: int) -> None:
-        acting = re.match(r"\s(?!in\b|on\b|at\b|of\b|to\b|else\b|more\b|there\b|around\b)[a-z]", self.text[mark.end :]) is not None
+        if self.echoed and self.pending and mark.token - self.pending[-1].last > 5:
+            self.pending, self.echoed = [], False  # too far from its pronoun
+        acting = (
+            re.match(r"\s(?!in\b|on\b|at\b|of\b|to\b|else\b|more\b|there\b|around\b)[a-z]", self.text[mark.end :])
+            is not None
+        )
         if self._text(mark) == "nothing" and ((not self.pending and not self.last) or acting):
             self.negation = mark._replace(kind="negations", id="absent")  # "nothing pulls the brows down"
             return
@@ -333,7 +292,11 @@ class _Reader(Poser):
     def _is_look(self, mark: Mark) -> bool:
         """Whether "look" is what a face looks like: "a downturned look"."""
         aimed = re.match(r"\s(?:to|towards?|at|into|up|down|left|right|away|over|off)\b", self.text[mark.end :])
-        return aimed is None and self._text(mark) == "look" and _LOOK.search(self.text[max(0, mark.start - 45) : mark.start]) is not None
+        return (
+            aimed is None
+            and self._text(mark) == "look"
+            and _LOOK.search(self.text[max(0, mark.start - 45) : mark.start]) is not None
+        )
 
     def _is_adverb(self, mark: Mark, index: int) -> bool:
         """Whether "still" is no rest but goes with the next word: "still open"."""
@@ -347,7 +310,9 @@ class _Reader(Poser):
         self.pending = [
             part
             for part, other in zip(self.pending, following, strict=False)
-            if part.id not in ("head", "eyes", "gaze") or other is mark or _JOINED.fullmatch(self.text, part.end, other.start)
+            if part.id not in ("head", "eyes", "gaze")
+            or other is mark
+            or _JOINED.fullmatch(self.text, part.end, other.start)
         ]
 
     def _goes_on(self, index: int) -> bool:
@@ -368,7 +333,9 @@ class _Reader(Poser):
         row: dict[str, list[str]] = lexicon()["table"].get(part.id, {})
         if move.id == "act" and "act" in row:
             return row["act"]
-        acts = move.id == "act" or (move.id == "turn" and self._text(move).startswith("mov") and "turn" not in row)
+        acts = move.id == "act" or (
+            move.id == "turn" and self._text(move).startswith("mov") and part.start < move.start and "turn" not in row
+        )
         return [unit.strip("-") for unit in row.get("rest", ())] if acts else row.get(move.id, [])
 
     def _say(self, parts: list[Mark], move: Mark, index: int) -> None:

@@ -62,6 +62,8 @@ _INSIDE = re.compile(r"\s(?:in|of|for|on)\s(?:both\s|terms\sof\s)?(?:the\s|his\s
 _THEIRS = re.compile(r"\s(?:the|his|her|their|its)\s", re.IGNORECASE)
 _REACH = 10
 """Words between a subject and what is said of it."""
+_TIED = frozenset({"expressive", "expressively", "inexpressive", "expressionless", "wooden", "dynamic", "musical", "colourless", "colorless", "lifeless", "invariant", "spirited", "modulated", "up and down"})  # fmt: skip
+"""Manners of much else, that are said of a voice only where one is named."""
 _PREDICATES = frozenset({"level", "manner", "other", "sentiment"})
 _NEAR = 4
 """Words before a part of the face of which an adverb may be said: "slowly raising his brows"."""
@@ -166,16 +168,22 @@ class Leveller:
                 return True
             here = _HERE.fullmatch(mark.id) is not None
             return here and (usual or (self.of_voice and not self._is_of_face(index)))
-        plain = self._text(mark) not in ("flat", "varied", "animated", "lively", "drone", "expressive", "wooden", "dynamic", "musical", "continuous")  # fmt: skip
+        text = self._text(mark)
+        if text in _TIED:
+            return False
+        plain = text not in ("flat", "varied", "animated", "lively", "drone")
         return (mark.kind == "manner" and (plain or self.of_voice)) or (
             mark.id in ("shaky", "steady") and self.of_voice
         )
 
     def _is_of_face(self, index: int) -> bool:
         """Whether a part of the face is what an adverb in front of it is said of: "slowly raising the brows"."""
-        mark = self.marks[index]
-        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
-        return following is not None and following.kind == "part" and following.token - mark.last <= _NEAR
+        for mark in self.marks[index + 1 :]:
+            if mark.token - self.marks[index].last > _NEAR or mark.kind in ("comma", "hard", "soft"):
+                break
+            if mark.kind == "part" or mark.id == "blinks":
+                return True
+        return False
 
     def _is_sure(self, mark: Mark) -> bool:
         """Whether a level is that of a voice even where none is named: "louder than usual", "in a whisper"."""

@@ -4,7 +4,7 @@ import re
 
 from emollm.evidence.assertions import Assertion, Number, Polarity
 from emollm.evidence.lexicon import Mark, lexicon, parse_number, readings
-from emollm.evidence.reading_bind import Binder
+from emollm.evidence.reading_sides import Sider
 from emollm.facs import Strength
 from emollm.types import CueKind, Side
 
@@ -25,12 +25,8 @@ _AIM = re.compile(
 """What stands between a head or eyes and the side that they are turned to, without a verb: "eyes off to the left"."""
 
 
-class Namer(Binder):
+class Namer(Sider):
     """Reads what is named, without a part and a movement."""
-
-    def _moves(self, mark: Mark, index: int) -> None:
-        """Reads what a part does; see :class:`emollm.evidence.reading._Reader`."""
-        raise NotImplementedError
 
     def _noun(self, mark: Mark, index: int) -> None:
         if any(
@@ -126,7 +122,15 @@ class Namer(Binder):
             self.negation = mark._replace(id="absent")  # "the smile is missing the cheek raise"
             return
         if not self.group:
-            if self.pending and self._text(mark) in ("active", "involved", "engaged", "at work", "in action", "in play", "busy"):
+            if self.pending and self._text(mark) in (
+                "active",
+                "involved",
+                "engaged",
+                "at work",
+                "in action",
+                "in play",
+                "busy",
+            ):
                 self._moves(mark._replace(kind="moves", id="act"), index)
             return
         last = max(self.group, key=lambda item: item.end)

@@ -34,7 +34,8 @@ _RETURNS = re.compile(r"\s(?:to|at|on|towards?)\b", re.IGNORECASE)
 _HANGS = re.compile(r"droop|hang|hung|flop|sag|loll|fall|fell|sink|sank|rest", re.IGNORECASE)
 """What a head does that leans to a side."""
 _BESIDE = re.compile(
-    r"\b(?:some(?:one|body|thing)|who|what|that|which)\b.{0,20}\b(?:on|to)\s(?:his|her|their)\s(?:own\s)?$", re.IGNORECASE
+    r"\b(?:some(?:one|body|thing)|who|what|that|which)\b.{0,20}\b(?:on|to)\s(?:his|her|their)\s(?:own\s)?$",
+    re.IGNORECASE,
 )
 """What is looked at, before it is said that it is looked at: "at somebody on her left, going by where she looks"."""
 _RESTS = re.compile(r"\bon(?:to)?\s(?:the|his|her|their)\s(?:own\s)?$", re.IGNORECASE)
@@ -169,8 +170,8 @@ class Poser(Namer):
                 lean = re.search(r"\b(?:lean|tilt|cant|inclination)\sof\s\w+\s$", self.text[max(0, other.start - 30) : other.start], re.IGNORECASE)  # fmt: skip
                 head = other.id == "head"
                 shoulder = "shoulder" in self._text(self.marks[index])
-                lean = lean or (shoulder and not any(one.id == "turn" for one in self.marks[:index]))
-                return ("roll" if head and (tilted or lean) else "yaw" if head else "gaze_yaw"), other
+                rests = shoulder and not any(one.id == "turn" for one in self.marks[:index])
+                return ("roll" if head and (tilted or rests or lean) else "yaw" if head else "gaze_yaw"), other
         if _BESIDE.search(self.text[max(0, self.marks[index].start - 40) : self.marks[index].start]) is not None:
             seen = next((one for one in self.marks[index + 1 :] if one.kind == "parts"), None)
             return ("gaze_yaw", seen) if seen is not None and seen.id == "gaze" else None

@@ -23,6 +23,12 @@ _PUT_IN = re.compile(
 """A verb of saying behind what is said: "He opened the letter, he tells us"."""
 _GOES_ON = re.compile(r",\s(?:I|he|she|they|it|we|you|the)\s", re.IGNORECASE)
 """What stands behind one that the words go on after."""
+_OTHER = re.compile(
+    r"\b(?:this|that|it|which|nothing|something|everything|texts?|models?|probabilit\w+|cues?|faces?|expressions?|brows?|lips?|eyes?|measurements?|priors?"
+    r"|tables?|units?|smiles?|clips?|what|backends?|readings?|rules?|pictures?|photos?|is|are|was|were|be|been|as|than)\s(?:also\s|only\s|alone\s|not\s|\w{2,10}ly\s)?$",
+    re.IGNORECASE,
+)
+"""What stands before a word of saying of which no person is the subject: "the probability says whether"."""
 _CUT = re.compile(r"[\s,](?:with|in|at|and|while|but|as|on|under|from|than|over)\s", re.IGNORECASE)
 _KINDS = frozenset({"parts", "noun", "code", "name"})
 """Marks of a face, of which nobody speaks in a clip that shows it: what is told ends before them."""
@@ -46,7 +52,8 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     joins, subjects, asks, says = (_any(data[name]) for name in ("joins", "subjects", "ask", "that"))
     return (
         ("heading", re.compile(rf"(?:^|(?<=[.;]\s))(?:{_any(data['heading'])})\s?(?=[^\s\"“'])", re.IGNORECASE)),
-        ("noun", re.compile(rf"\b(?:{_any(data['noun'])})\s(?:that\s)?(?=\w)", re.IGNORECASE)),
+        ("noun", re.compile(rf"\b(?:{_any(data['noun'])})\s(?:that\s|(?={_WH}|(?:if|whether|to)\b))", re.IGNORECASE)),
+        ("noun", re.compile(rf"\b(?:{_any(data['nouns'])})\sthat\s", re.IGNORECASE)),
         ("ask", re.compile(rf"\b(?:{asks}){_TO}\s(?:(?:if|whether|for|about|to)\s|(?={_WH}))", re.IGNORECASE)),
         ("name", re.compile(rf"\b(?:{_any(data['name'])})\s(?!(?:{joins})\b)(?=\w)", re.IGNORECASE)),
         ("that", re.compile(rf"\b(?:{says}){_TO}\s(?:that\s|(?=(?:{joins}|{subjects}){_SHORT}\s))", re.IGNORECASE)),
@@ -84,6 +91,8 @@ def _told(text: str, start: int, end: int) -> Iterator[Heard]:
             return
     for kind, pattern in _patterns():
         for match in pattern.finditer(text, start, end):
+            if kind not in ("heading", "noun") and _OTHER.search(text, max(start, match.start() - 40), match.start()):
+                continue
             if quote := _clause(text, match.end(), end, whole=kind == "heading"):
                 how = re.search(r"\b(\w+)\s$", match.group())
                 told = f"{how[1]} {quote}" if how and how[1].lower() in ("why", "how") else quote

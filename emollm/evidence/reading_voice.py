@@ -151,6 +151,8 @@ class _Listener(Leveller):
             item.polarity = Polarity.ABSENT
 
     def _mute(self, mark: Mark, index: int) -> None:
+        if self.part is not None and mark.token - self.part.last == 1:
+            return  # "the face says nothing"
         item = self._say(mark, mark, Topic.SPEECH)
         item.polarity = Polarity.PRESENT if item.polarity is Polarity.ABSENT else Polarity.ABSENT
         item.person = self.person is not None and 0 < mark.token - self.person.last <= 4

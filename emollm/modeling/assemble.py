@@ -21,7 +21,7 @@ from emollm.modeling import auto
 from emollm.modeling.configuration import ConnectorSettings, EmoLLMConfig, GateSettings, StreamSettings
 from emollm.modeling.modeling import EmoLLMForConditionalGeneration
 from emollm.modeling.processing import AUDIO, IMAGE, EmoLLMProcessor
-from emollm.modeling.tower_weights import tower_of
+from emollm.modeling.tower_weights import refuse_missing, tower_of
 
 FLATTEN = (
     "{%- set flat = namespace(messages=[], text='') -%}{%- for message in messages -%}"
@@ -158,16 +158,16 @@ def load(folder: str | Path, dtype: str = "auto", **options: Any) -> Built:
     auto.register()  # the processor finds its parts through the Auto classes
     try:
         with quiet():
+            found = EmoLLMConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
+            if found != EmoLLMConfig.model_type:  # transformers would build the default, of 7 billion weights
+                raise ValueError(f"expected model type {EmoLLMConfig.model_type!r}, got {found!r}")
             model, info = EmoLLMForConditionalGeneration.from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
             )
             processor = EmoLLMProcessor.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: not a model of this family that can be loaded: {one_line(str(error))}") from error
-    if missing := sorted(info["missing_keys"]):
-        raise ModelError(
-            f"{folder}: {len(missing)} weights are missing, {missing[0]} first; get or save the model again"
-        )
+    refuse_missing(str(folder), info["missing_keys"])
     return Built(model.eval(), processor)
 
 
@@ -192,11 +192,12 @@ def _backbone(name: str) -> tuple[Any, Any]:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, **here)
             config = AutoConfig.from_pretrained(folder, **here)
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, config=config, use_safetensors=True, dtype=torch.float32, **here
+            model, info = AutoModelForCausalLM.from_pretrained(
+                folder, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **here
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name}: not a causal language model that can be loaded: {one_line(str(error))}") from error
+    refuse_missing(name, info["missing_keys"])
     return model, tokenizer
 
 

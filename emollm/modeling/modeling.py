@@ -11,7 +11,7 @@ at a time without seeing the prompt, and ``forward`` ends in ``**kwargs``.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +56,22 @@ class Stream(nn.Module):
         dtype = self.connector.stream.dtype
         return self.connector(self.tower(inputs.to(self.connector.stream.device, dtype)))  # type: ignore[no-any-return]
 
+    def blank(self, whole: bool) -> Tensor:
+        """Zero, with a gradient (of zero) to all that is trained here.
+
+        Args:
+            whole: Whether the tower runs as well, on a blank item; else the connector alone.
+        """
+        device, dtype = self.connector.stream.device, self.connector.stream.dtype
+        tower: Any = self.tower
+        if whole:
+            speech = isinstance(tower, towers.WhisperTower)
+            shape = (1, tower.size, FRAMES) if speech else (1, 3, tower.size, tower.size)
+            return 0 * self(torch.zeros(shape, device=device)).sum()
+        summary = torch.zeros(1, tower.summary_width, device=device, dtype=dtype) if tower.summary_width else None
+        seen = towers.Seen(torch.zeros(1, 1, tower.width, device=device, dtype=dtype), summary)
+        return 0 * self.connector(seen).sum()
+
     def train(self, mode: bool = True) -> "Stream":
         """Training mode; a tower that is frozen stays as it is in use (its dropout and running statistics too)."""
         super().train(mode)
@@ -78,6 +94,13 @@ class EmoLLMPreTrainedModel(PreTrainedModel):
     _no_split_modules: ClassVar = ["Stream"]
     _skip_keys_device_placement: ClassVar = ["past_key_values"]
 
+    def _move_missing_keys_from_meta_to_device(self, *args: Any, **kwargs: Any) -> None:
+        """Keeps constants that towers computed while they were built; transformers would leave them as memory that nobody wrote."""
+        constants = {name: value for name, value in self.named_non_persistent_buffers() if not value.is_meta}
+        super()._move_missing_keys_from_meta_to_device(*args, **kwargs)
+        for name, value in constants.items():
+            self.get_buffer(name).copy_(value)
+
 
 class EmoLLMModel(EmoLLMPreTrainedModel):
     """Word vectors, media and the language model without its head.
@@ -88,14 +111,20 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
 
     def __init__(self, config: EmoLLMConfig) -> None:
         super().__init__(config)
-        to = config.text_config.hidden_size
-        self.language_model = AutoModel.from_config(config.text_config)
+        text = config.text_config
+        if getattr(text, "attn_logit_softcapping", None) and text._attn_implementation in (None, "sdpa"):
+            text._attn_implementation = (
+                "eager"  # PyTorch's SDPA cannot cap (Gemma 2), and would leave it out without a word
+            )
+        to = text.hidden_size
+        self.language_model = AutoModel.from_config(text)
         self.streams = nn.ModuleDict({name: Stream(config.stream(name), to) for name in config.streams})
         gated = config.gate is not None and len(config.visual) > 1
         self.gate = QuestionGate(GateSettings.model_validate(config.gate), to, len(config.visual)) if gated else None
-        self.all_streams = False
-        """Whether each step runs each stream, on a blank item where it has none: processes that train together must run the
-        same modules in the same order, or their sums do not fit (DeepSpeed)."""
+        self.blanks: Literal["", "connectors", "towers"] = ""
+        """What of a stream runs in a step that has nothing for it, on a blank item that counts zero: its connector, its tower as well, or
+        nothing. In training each step must give everything that is trained a gradient: the optimiser moves what has one of zero
+        otherwise than what has none, and processes that share weights out (ZeRO-3) must run the same modules in the same order."""
         self.post_init()
 
     # ---- what transformers, PEFT and vLLM ask for
@@ -137,11 +166,13 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
         counts = [0] * pictures if face_counts is None else face_counts.flatten().tolist()
         weights = self.gate_weights(question_ids, pictures)
         rows: list[list[Tensor]] = [[] for _ in range(pictures)]
+        nothing: Tensor | None = None
         for place, name in enumerate(self.config.visual):
             weight = None if weights is None else weights[:, place]
             if name == "scene":
                 tokens, each = self.streams[name](pixel_values), [1] * pictures
             elif face_values is None or not any(counts):
+                nothing = self.streams[name].blank(self.blanks == "towers") if self.blanks else None  # type: ignore[operator]
                 continue
             else:
                 crops = torch.cat([row.flatten(0, -4)[:count] for row, count in zip(face_values, counts, strict=True)])
@@ -150,7 +181,7 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
                 rows[picture].append((own if weight is None else own * weight[picture].to(own.dtype)).flatten(0, 1))
         width, like = self.config.text_config.hidden_size, self.get_input_embeddings().weight
         merged = tuple(torch.cat(own) if own else like.new_zeros(0, width) for own in rows)
-        return BaseModelOutputWithPooling(pooler_output=merged)
+        return BaseModelOutputWithPooling(last_hidden_state=nothing, pooler_output=merged)
 
     def gate_weights(self, question_ids: Tensor | None, pictures: int) -> Tensor | None:
         """By how much each visual stream is scaled for each picture, (I, S) with mean 1; None without a gate.
@@ -166,6 +197,14 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
         question_ids = question_ids.flatten(1)
         words = self.get_input_embeddings()(question_ids.clamp(min=0))
         return self.gate(words, question_ids >= 0) * len(self.config.visual)  # type: ignore[no-any-return]
+
+    def _no_pictures(self) -> Tensor:
+        """Zero, with a gradient to gate and visual streams."""
+        weights = self.gate_weights(None, 1)
+        zero = torch.zeros((), device=self.device) if weights is None else 0 * weights.sum()
+        for name in self.config.visual:
+            zero = zero + self.streams[name].blank(self.blanks == "towers")  # type: ignore[operator]
+        return zero
 
     def get_audio_features(
         self,
@@ -214,24 +253,19 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
         """
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
-        blanks = _Blanks(self, pixel_values, face_counts, input_features) if self.all_streams else None
-        if blanks is not None:
-            pixel_values, face_values, face_counts, question_ids = blanks.pictures(
-                pixel_values, face_values, face_counts, question_ids
-            )
         if pixel_values is not None:
-            seen = self.get_image_features(pixel_values, face_values, face_counts, question_ids).pooler_output
-            if blanks is not None and blanks.picture:
-                *seen, unseen = seen
-                inputs_embeds = inputs_embeds + 0 * unseen.sum()
-            if seen:
-                inputs_embeds = _filled(inputs_embeds, input_ids, self.config.image_token_id, torch.cat(seen), "<|image|>")
-        if blanks is not None and blanks.voice:
-            unheard = self.get_audio_features(blanks.silence()).pooler_output
-            inputs_embeds = inputs_embeds + 0 * unheard.sum()
+            seen = self.get_image_features(pixel_values, face_values, face_counts, question_ids)
+            tokens = torch.cat(seen.pooler_output)
+            inputs_embeds = _filled(inputs_embeds, input_ids, self.config.image_token_id, tokens, "<|image|>")
+            if seen.last_hidden_state is not None:
+                inputs_embeds = inputs_embeds + seen.last_hidden_state
+        elif self.blanks:
+            inputs_embeds = inputs_embeds + self._no_pictures()
         if input_features is not None:
             heard = self.get_audio_features(input_features, input_features_mask).pooler_output
             inputs_embeds = _filled(inputs_embeds, input_ids, self.config.audio_token_id, heard, "<|audio|>")
+        elif self.blanks and "speech" in self.streams:
+            inputs_embeds = inputs_embeds + self.streams["speech"].blank(self.blanks == "towers")  # type: ignore[operator]
         return self.language_model(  # type: ignore[no-any-return]
             attention_mask=attention_mask,
             position_ids=position_ids,
@@ -414,51 +448,6 @@ class EmoLLMForConditionalGeneration(EmoLLMPreTrainedModel, GenerationMixin):
         lengths = [FRAMES] * len(media["input_features"]) if mask is None else mask.sum(1).tolist()
         sizes = [voice_tokens(int(length), most) for length in lengths]
         return _shared_out(sizes, (input_ids == self.config.audio_token_id).sum(1).tolist())
-
-
-class _Blanks:
-    """Blank items for the streams of a model that a batch has nothing for.
-
-    Args:
-        model: The model.
-        pixel_values: Of the batch, as the next two.
-        face_counts: Faces a picture.
-        input_features: Voices.
-    """
-
-    def __init__(
-        self, model: EmoLLMModel, pixel_values: Tensor | None, face_counts: Tensor | None, input_features: Tensor | None
-    ) -> None:
-        self.streams: dict[str, Any] = dict(model.streams.items())
-        faceless = face_counts is None or not bool(face_counts.any())
-        no_frame = "scene" in self.streams and pixel_values is None
-        self.picture = no_frame or "face" in self.streams and faceless
-        self.voice = "speech" in self.streams and input_features is None
-        self.like = model.get_input_embeddings().weight
-
-    def pictures(
-        self, pixel_values: Tensor | None, faces: Any, counts: Tensor | None, asked: Tensor | None
-    ) -> tuple[Any, Any, Any, Any]:
-        """The pictures of a batch with a blank one, which has one face, at the end; as they are where none is needed."""
-        if not self.picture:
-            return pixel_values, faces, counts, asked
-        here = self.like.device
-        size = self.streams["scene"].tower.size if "scene" in self.streams else 0
-        whole = torch.zeros((1, 3, size, size) if size else (1, 0), device=here)
-        pixel_values = whole if pixel_values is None else torch.cat([pixel_values, whole.to(pixel_values.dtype)])
-        if "face" in self.streams:
-            side = self.streams["face"].tower.size
-            shape = (1, 3, side, side) if faces is None else faces.shape[1:]
-            faces = torch.zeros(len(pixel_values), *shape, device=here)  # where a blank is needed no picture has a face
-            counts = torch.zeros(len(pixel_values), dtype=torch.long, device=here)
-            counts[-1] = 1
-        if asked is not None:
-            asked = torch.cat([asked, torch.full_like(asked[:1], -1)])
-        return pixel_values, faces, counts, asked
-
-    def silence(self) -> Tensor:
-        """(1, bands, 3000)."""
-        return torch.zeros(1, self.streams["speech"].tower.size, FRAMES, device=self.like.device)
 
 
 def voice_tokens(frames: int, most: int) -> int:

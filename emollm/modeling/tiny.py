@@ -137,11 +137,8 @@ def tiny(
     # Fresh weights are so small that all inputs look alike: larger ones make replies depend on what is seen and asked.
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if (
-                (parameter.ndim > 1
-                and not name.startswith("model.streams."))
-                or ("connector" in name
-                and parameter.ndim > 1)
+            if (parameter.ndim > 1 and not name.startswith("model.streams.")) or (
+                "connector" in name and parameter.ndim > 1
             ):
                 parameter.mul_(4.0)
     model.generation_config.pad_token_id, model.generation_config.eos_token_id = words.pad_token_id, words.eos_token_id

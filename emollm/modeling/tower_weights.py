@@ -1,6 +1,6 @@
 """Pretrained towers by name: our face nets, open_clip, vision models and Whisper of transformers, Whisper as CTranslate2."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,21 +94,33 @@ def _no_patches(model: Any) -> int:
     return max(0, int(features.shape[1]) - (side // patch) ** 2) if features.ndim == 3 else 0
 
 
+def refuse_missing(name: str, keys: Iterable[str]) -> None:
+    """Raises ModelError if a checkpoint lacks weights, which transformers would leave at random."""
+    if missing := sorted(keys):
+        raise ModelError(f"{name}: {len(missing)} weights are missing, {missing[0]} first; get or save the model again")
+
+
 def _transformers(name: str) -> TowerSource:
     """The encoder of a Whisper model, or a vision model (or the vision part of a pair), of transformers."""
+    from safetensors import SafetensorError
+
     folder = folder_of(name)
     here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         with quiet():
             config = AutoConfig.from_pretrained(folder, **here)
-            model = AutoModel.from_pretrained(folder, use_safetensors=True, **here)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+            model, info = AutoModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **here)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name}: not a tower that can be loaded: {one_line(str(error))}") from error
     if config.model_type == "whisper":
+        refuse_missing(name, [key for key in info["missing_keys"] if key.startswith("encoder.")])
         keys = ("d_model", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "num_mel_bins")
         state = {f"model.{key}": value.float() for key, value in model.get_encoder().state_dict().items()}
         return TowerSource("whisper", {key: getattr(config, key) for key in keys}, state)
     part = getattr(model, "vision_model", model)
+    own_keys = "" if part is model else "vision_model."
+    # Poolers are not looked at, and often not published.
+    refuse_missing(name, [key for key in info["missing_keys"] if key.startswith(own_keys) and "pooler" not in key])
     settings: dict[str, Any] = {"config": part.config.to_dict(), "skip": _no_patches(part)}
     try:
         with quiet():

@@ -162,11 +162,11 @@ class OpenClipTower(nn.Module):
         if config is None:
             raise ConfigError(f"unknown open_clip model {settings.model!r}; open_clip.list_models() names them")
         vision = {**config["vision_cfg"], **settings.vision, "output_tokens": True}
-        self.visual = _build_vision_tower(config["embed_dim"], vision, config.get("quick_gelu", False))
-        if not hasattr(self.visual, "transformer"):
+        if "timm_model_name" in vision or not isinstance(vision.get("layers", 12), int):  # timm's, or a ResNet
             raise ConfigError(
                 f"open_clip model {settings.model!r} has no transformer for pictures; use one of the ViTs"
             )
+        self.visual = _build_vision_tower(config["embed_dim"], vision, config.get("quick_gelu", False))
         for module in list(self.visual.modules()):
             for name, child in module.named_children():
                 if isinstance(child, nn.MultiheadAttention):
@@ -235,7 +235,7 @@ class VisionTower(nn.Module):
 
     def __init__(self, settings: VisionTowerSettings) -> None:
         super().__init__()
-        kind = settings.config.get("model_type")
+        kind = str(settings.config.get("model_type"))
         if kind not in CONFIG_MAPPING:
             raise ConfigError(f"transformers has no model type {kind!r}; give the vision model's own configuration")
         values = {key: value for key, value in settings.config.items() if key != "model_type"}

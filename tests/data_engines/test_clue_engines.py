@@ -138,7 +138,7 @@ def test_the_same_seed_writes_the_same_and_another_does_not(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sentences_are_varied(name: str) -> None:
-    """No sentence of five or more words, numbers and quotations masked, stands in over a tenth of the Samples, however alike the clips."""
+    """No sentence of five or more words, numbers and quotations masked, stands in over 7 % of the Samples, however alike the clips."""
     seen: Counter[str] = Counter()
     total = 0
     for seed in range(100):
@@ -148,7 +148,7 @@ def test_sentences_are_varied(name: str) -> None:
             plain = re.sub(r'"[^"]*"|[-+]?\d+(\.\d+)?', "0", text)
             seen.update({one for one in re.split(r"(?<=[.!?])\s+", plain) if len(one.split()) >= 5})
     most = seen.most_common(1)[0]
-    assert most[1] <= max(2, 0.1 * total), most
+    assert most[1] <= max(2, 0.07 * total), most
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -312,7 +312,8 @@ def told_to(reader: str, observation: Observation) -> list[Sample]:
 def test_the_public_gets_no_numbers_and_researchers_get_codes() -> None:
     observation = face(*SMILE, words=0.7)
     assert not any(re.search(r"\d|AU", one.reply) for one in told_to("general", observation))
-    assert all(re.search(r"AU12\D{1,15}0\.80", one.reply) for one in told_to("researcher", observation))
+    coded = re.compile(r"AU12\D{1,25}0\.80|0\.80 (for|on|in) AU12")
+    assert all(coded.search(one.reply) for one in told_to("researcher", observation))
 
 
 def test_teachers_are_told_of_no_single_learner_and_no_emotion() -> None:

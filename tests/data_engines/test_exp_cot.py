@@ -114,6 +114,19 @@ def test_without_a_face_it_abstains_and_says_so() -> None:
     assert all(not verify(one, observation, None).claims for one in found if one.task is Task.REASONING)
 
 
+def test_a_label_of_people_without_a_face_says_what_was_not_measured() -> None:
+    observation = Observation(
+        id="none", media=MediaInfo(kind="image"), missing=(Missing(stream="face", reason="none found"),)
+    )
+    gold = Gold(labels=("sadness",), label_set="basic8", by="annotators")
+    found = [one for one in written(observation, gold, unsupported="say") if isinstance(one, Sample)]
+    reasoning = next(one for one in found if one.task is Task.REASONING)
+    claims = verify(reasoning, observation, None).claims
+    assert claims
+    assert all(claim.verdict is Verdict.SUPPORTED and "not measured" in claim.reason for claim in claims)
+    assert all(one.reply.strip() for one in found)
+
+
 def test_annotators_are_believed_only_where_the_muscles_agree() -> None:
     other = Gold(labels=("sadness",), label_set="basic8", by="annotators")
     (rejected,) = written(smile(), other)

@@ -6,7 +6,6 @@ import numpy as np
 
 from emollm.modeling.processing import AUDIO, IMAGE, EmoLLMProcessor
 
-MEDIA = {"scene": IMAGE, "face": IMAGE, "speech": AUDIO}
 STREAMS = {
     "none": (),
     "face": ("face",),

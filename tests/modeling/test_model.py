@@ -13,8 +13,9 @@ from emollm.errors import ConfigError, DataError
 from emollm.modeling.assemble import Built, load
 from emollm.modeling.auto import register
 from emollm.modeling.configuration import EmoLLMConfig
+from emollm.modeling.processing import IMAGE
 from emollm.modeling.tiny import BACKBONES, tiny
-from tests.modeling.conversations import STREAMS, TURNS, Turn, inputs
+from tests.modeling.conversations import STREAMS, TURNS, Turn, inputs, picture
 
 Kind = tuple[str, tuple[str, ...], Built]
 CLOSE: dict[str, Any] = {"rtol": 0, "atol": 1e-3}
@@ -180,8 +181,11 @@ def test_an_unknown_stream_is_refused() -> None:
 
 def asked(built: Built, *questions: str) -> Tensor:
     """Weights of these questions."""
-    ids = built.processor._questions(list(questions), len(questions))
-    weights = built.model.model.gate_weights(ids, len(questions))
+    count = len(questions)
+    batch = built.processor(
+        text=IMAGE * count, images=[picture(0)] * count, question=list(questions), return_tensors="pt"
+    )
+    weights = built.model.model.gate_weights(batch["question_ids"], count)
     assert weights is not None
     return weights
 

@@ -6,7 +6,7 @@ from typing import Any
 import open_clip
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import (
     CLIPConfig,
@@ -25,6 +25,7 @@ from emollm.errors import ConfigError, ModelError
 from emollm.modeling import towers
 from emollm.modeling.tower_weights import TowerSource, tower_of
 from emollm.modeling.towers import CLIP_MEAN, CLIP_SPREAD
+from tests.encoders.conftest import TINY
 
 SMALL = {
     "hidden_size": 32,
@@ -144,6 +145,13 @@ def test_folders_that_are_no_tower_are_refused(tmp_path: Path) -> None:
     SiglipVisionModel(SiglipVisionConfig(**SMALL)).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="has no image processor that says how pictures are normalised"):
         tower_of(str(tmp_path))
+    kept = load_file(tmp_path / "model.safetensors")
+    kept.pop("post_layernorm.weight")
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        ModelError, match=r"1 weights are missing, post_layernorm\.weight first; get or save the model again"
+    ):
+        tower_of(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"half")
     with pytest.raises(ModelError, match="not a tower that can be loaded") as caught:
         tower_of(str(tmp_path))
@@ -173,7 +181,9 @@ def test_settings_of_no_tower_are_refused(name: str, settings: dict[str, Any], m
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
 def test_every_encoder_of_faces_is_a_tower(encoder: str) -> None:
     torch.manual_seed(0)
-    net = FaceNetConfig(encoder=encoder, labels=("calm", "glad", "sad"), units=("AU12", "AU04"), embedding=0)
+    net = FaceNetConfig(
+        encoder=encoder, backbone=TINY[encoder], labels=("calm", "glad", "sad"), units=("AU12", "AU04"), embedding=0
+    )
     made: Any = towers.build("face_net", {"net": net.model_dump()}).eval()
     with torch.no_grad():
         seen = made(pixels(made.size))

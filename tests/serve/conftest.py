@@ -43,6 +43,7 @@ finally:
 """
 ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # else all of them crowd the same cores
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "WARNING",
     "HF_HUB_OFFLINE": "1",
@@ -58,6 +59,23 @@ class Request(NamedTuple):
     boxes: Sequence[Sequence[FaceBox]] = ()
     voices: Sequence[np.ndarray] = ()
     """int16 at 16 kHz."""
+    earlier: "Sequence[tuple[Request, str]]" = ()
+    """Questions with media, and replies, of the same conversation."""
+
+    @property
+    def turns(self) -> "list[Request]":
+        """All questions, in order."""
+        return [*(turn for turn, _ in self.earlier), self]
+
+    def messages(self, content: "Callable[[Request], list[dict[str, Any]]]") -> list[dict[str, Any]]:
+        """The conversation, each question's media as ``content`` shows them."""
+        said = [reply for _, reply in self.earlier]
+        asked = [
+            {"role": "user", "content": [*content(turn), {"type": "text", "text": turn.question}]}
+            for turn in self.turns
+        ]
+        replies = [{"role": "assistant", "content": [{"type": "text", "text": reply}]} for reply in said]
+        return [message for pair in zip(asked, [*replies, None], strict=True) for message in pair if message]
 
 
 class Reply(NamedTuple):
@@ -78,24 +96,20 @@ class Server(NamedTuple):
 
     def post(self, request: Request) -> requests.Response:
         """The server's answer."""
-        content: list[dict[str, Any]] = [
-            {"type": "image_url", "image_url": {"url": "data:image/png;base64," + _png(each)}}
-            for each in request.pictures
-        ]
-        content += [
-            {"type": "input_audio", "input_audio": {"data": _wav(each), "format": "wav"}} for each in request.voices
-        ]
         body: dict[str, Any] = {
             "model": NAME,
-            "messages": [{"role": "user", "content": [*content, {"type": "text", "text": request.question}]}],
+            "messages": request.messages(_sent),
             "max_tokens": LONGEST,
             "temperature": 0,
             "logprobs": True,
             "return_token_ids": True,
         }
-        if request.pictures:
-            boxes = {fingerprint(each): own for each, own in zip(request.pictures, request.boxes, strict=True)}
-            body["mm_processor_kwargs"] = {"images_kwargs": {"boxes": boxes, "question": request.question}}
+        boxes, questions = {}, {}
+        for turn in request.turns:
+            for picture, own in zip(turn.pictures, turn.boxes, strict=True):
+                boxes[fingerprint(picture)], questions[fingerprint(picture)] = own, turn.question
+        if boxes:
+            body["mm_processor_kwargs"] = {"images_kwargs": {"boxes": boxes, "question": questions}}
         return requests.post(f"{self.url}/v1/chat/completions", json=body, timeout=120)
 
     def ask(self, request: Request) -> Reply:
@@ -110,19 +124,16 @@ class Server(NamedTuple):
     def generate(self, request: Request) -> Reply:
         """What ``generate`` says."""
         model, processor = self.built
-        kinds = ["image"] * len(request.pictures) + ["audio"] * len(request.voices)
-        content = [*({"type": kind} for kind in kinds), {"type": "text", "text": request.question}]
-        text = processor.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-        )
-        voices = [each.astype(np.float32) / 32768 for each in request.voices]
+        text = processor.apply_chat_template(request.messages(_shown), tokenize=False, add_generation_prompt=True)
+        pictures = [picture for turn in request.turns for picture in turn.pictures]
+        voices = [voice.astype(np.float32) / 32768 for turn in request.turns for voice in turn.voices]
         batch = processor(
-            images=list(request.pictures) or None,
+            images=pictures or None,
             text=[text],
             audio=voices or None,
             return_tensors="pt",
-            boxes=list(request.boxes),
-            question=request.question,
+            boxes=[own for turn in request.turns for own in turn.boxes],
+            question=[turn.question for turn in request.turns for _ in turn.pictures],
         )
         with torch.inference_mode():
             out = model.generate(
@@ -196,6 +207,20 @@ def _wait(server: Server, keeper: subprocess.Popen[bytes], log: Path) -> None:
         except requests.ConnectionError:
             time.sleep(0.3)
     pytest.fail(f"vLLM did not start:\n{log.read_text('utf-8', errors='replace')[-4000:]}")
+
+
+def _shown(request: Request) -> list[dict[str, Any]]:
+    """Media as the chat template wants them."""
+    return [*({"type": "image"} for _ in request.pictures), *({"type": "audio"} for _ in request.voices)]
+
+
+def _sent(request: Request) -> list[dict[str, Any]]:
+    """Media as the server wants them."""
+    pictures = ["data:image/png;base64," + _png(each) for each in request.pictures]
+    return [
+        *({"type": "image_url", "image_url": {"url": each}} for each in pictures),
+        *({"type": "input_audio", "input_audio": {"data": _wav(each), "format": "wav"}} for each in request.voices),
+    ]
 
 
 def _png(picture: Image.Image) -> str:

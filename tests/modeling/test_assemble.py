@@ -1,0 +1,184 @@
+"""A model out of pretrained parts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
+    SiglipImageProcessor,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+)
+
+from emollm.errors import ConfigError, ModelError
+from emollm.modeling.assemble import Built, ModelSettings, StreamSource, assemble, load
+from emollm.modeling.configuration import ConnectorSettings, GateSettings
+from emollm.modeling.processing import AUDIO, IMAGE
+from emollm.modeling.tiny import BACKBONES, tiny_backbone, tokenizer
+from tests.modeling.conversations import STREAMS, TURNS, inputs
+
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 32,
+    "patch_size": 8,
+}
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a backbone (``llama``) and a picture tower (``eye``)."""
+    folder = tmp_path_factory.mktemp("parts")
+    tiny_backbone(folder / "llama", "llama")
+    SiglipVisionModel(SiglipVisionConfig(**SMALL)).save_pretrained(folder / "eye")
+    SiglipImageProcessor().save_pretrained(folder / "eye")
+    return folder
+
+
+def settings(parts: Path, **changed: Any) -> ModelSettings:
+    """All streams, with tiny backbone and picture tower."""
+    few = ConnectorSettings(tokens=4)
+    streams = {
+        "scene": StreamSource(tower=str(parts / "eye"), connector=few),
+        "face": StreamSource(tower="face-mt", connector=few),
+        "speech": StreamSource(tower="whisper-tiny.en", connector=few),
+    }
+    return ModelSettings(
+        **{"backbone": str(parts / "llama"), "streams": streams, "gate": GateSettings(width=8), **changed}
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(parts: Path) -> Built:
+    """The model of these settings."""
+    return assemble(settings(parts))
+
+
+# ---- what it takes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_on_text_it_is_the_backbone(backbone: str, tmp_path: Path) -> None:
+    folder = tiny_backbone(tmp_path / "backbone", backbone)
+    alone = AutoModelForCausalLM.from_pretrained(folder).eval()
+    if (
+        backbone == "gemma"
+    ):  # caps its logits: nothing would show if weights were so small that no logit reaches the cap
+        assert alone.config.final_logit_softcapping
+        with torch.no_grad():
+            alone.get_input_embeddings().weight.mul_(50.0)
+        alone.save_pretrained(folder)
+    model, processor = assemble(ModelSettings(backbone=str(folder)))
+    model.save_pretrained(tmp_path / "saved")
+    processor.save_pretrained(tmp_path / "saved")
+    ids = processor(text="How does she feel?", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        wanted = alone(ids).logits
+        # A tokenizer may bring tokens of its own, for which the word vectors grow.
+        for each in (model, load(tmp_path / "saved").model):
+            torch.testing.assert_close(each(ids).logits[..., : wanted.shape[-1]], wanted, rtol=0, atol=1e-4)
+    if backbone == "gemma":
+        assert 20 < wanted.abs().max() < alone.config.final_logit_softcapping
+
+
+def test_towers_come_with_their_weights_and_connectors_from_the_seed(whole: Built, parts: Path) -> None:
+    eye = load_file(parts / "eye" / "model.safetensors")
+    own = whole.model.model.streams["scene"].tower.model.state_dict()
+    assert all(own[name].equal(weight) for name, weight in eye.items())
+    again, other = assemble(settings(parts)).model.state_dict(), assemble(settings(parts, seed=1)).model.state_dict()
+    differing = {name for name, weight in whole.model.state_dict().items() if not weight.equal(other[name])}
+    assert all(weight.equal(again[name]) for name, weight in whole.model.state_dict().items())
+    assert {name.split(".")[3] for name in differing if ".streams." in name} == {"connector"}
+    assert {name.split(".")[1] for name in differing} == {"streams", "gate"}
+
+
+def test_a_model_of_real_towers_is_saved_and_loaded(whole: Built, tmp_path: Path) -> None:
+    whole.model.save_pretrained(tmp_path)
+    whole.processor.save_pretrained(tmp_path)
+    again = load(tmp_path)
+    with torch.no_grad():
+        first, second = (
+            each.model(**inputs(each.processor, STREAMS["all"], TURNS[:1])).logits for each in (whole, again)
+        )
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+
+
+def test_placeholders_become_tokens_where_the_backbone_has_none(tmp_path: Path) -> None:
+    words = tokenizer()
+    folder = tiny_backbone(tmp_path, "qwen")
+    file = json.loads((folder / "tokenizer.json").read_text())
+    file["added_tokens"] = [each for each in file["added_tokens"] if each["content"] not in (IMAGE, AUDIO)]
+    (folder / "tokenizer.json").write_text(json.dumps(file))
+    model, processor = assemble(ModelSettings(backbone=str(folder)))
+    ids = processor.tokenizer(f"{IMAGE}{AUDIO}")["input_ids"]
+    assert ids == [model.config.image_token_id, model.config.audio_token_id]
+    assert len(set(ids)) == 2
+    assert model.get_input_embeddings().num_embeddings >= len(words)
+
+
+# ---- what it refuses ------------------------------------------------------------------------------------------------
+
+
+def test_a_head_with_a_bias_is_refused(tmp_path: Path) -> None:
+    words = tokenizer()
+    config = PhiConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        bos_token_id=None,
+    )
+    PhiForCausalLM(config).save_pretrained(tmp_path)
+    words.save_pretrained(tmp_path)
+    with pytest.raises(
+        ConfigError, match="its head has a bias, which this family does not; use another language model"
+    ):
+        assemble(ModelSettings(backbone=str(tmp_path)))
+
+
+def test_missing_weights_are_refused(whole: Built, tmp_path: Path) -> None:
+    backbone = tiny_backbone(tmp_path / "backbone", "llama")
+    lose(backbone, "model.layers.1.mlp.up_proj.weight")
+    with pytest.raises(
+        ModelError, match=r"1 weights are missing, model\.layers\.1\.mlp\.up_proj\.weight first; get or save"
+    ):
+        assemble(ModelSettings(backbone=str(backbone)))
+    whole.model.save_pretrained(tmp_path / "saved")
+    whole.processor.save_pretrained(tmp_path / "saved")
+    lose(tmp_path / "saved", "model.streams.face.connector.stream")
+    with pytest.raises(ModelError, match=r"1 weights are missing, model\.streams\.face\.connector\.stream first"):
+        load(tmp_path / "saved")
+
+
+def lose(folder: Path, name: str) -> None:
+    """Takes a weight away."""
+    kept = load_file(folder / "model.safetensors")
+    del kept[name]
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("damage", ["nothing there", "half a file", "no configuration", "another model"])
+def test_a_folder_that_is_no_model_is_refused_in_one_line(damage: str, parts: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "backbone"
+    if damage != "nothing there":
+        tiny_backbone(folder, "llama")
+    if damage == "half a file":
+        weights = folder / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-100])
+    if damage == "no configuration":
+        (folder / "config.json").write_text("{")
+    if damage == "another model":
+        folder = parts / "eye"
+    for read in (lambda: assemble(ModelSettings(backbone=str(folder))), lambda: load(folder)):
+        with pytest.raises(ModelError, match=folder.name) as caught:
+            read()
+        assert len(str(caught.value).splitlines()) == 1
