@@ -2,10 +2,10 @@
 
 ``eval/rationales/rationales*.yaml`` hold paraphrases of given facts, and copies of them into which one falsehood was planted, written
 by somebody who had not seen emollm.evidence. A **false alarm** is a faithful text with a contradicted claim; a corruption is
-**detected** where its text has one. Halves ``dev``, ``held_out`` and ``second`` may be looked at and mended on (each was unseen
+**detected** where its text has one. Halves ``dev``, ``held_out``, ``second`` and ``third`` may be looked at and mended on (each was unseen
 until the reader was mended on those before it); ``unseen``, of a file not written yet, gives the figure.
 
-    python -m emollm.eval.checker [--half dev|held_out|second|unseen] [--json] [--misses]
+    python -m emollm.eval.checker [--half dev|held_out|second|third|unseen] [--json] [--misses]
 
 Prints shares with Wilson's intervals by kind of corruption (docs/evidence.md).
 """
@@ -27,7 +27,7 @@ from emollm.evidence import Faithfulness, check_text
 from emollm.metrics.bootstrap import wilson
 from emollm.types import Claim, Part, Record, Verdict
 
-HALVES = ("dev", "held_out", "second", "unseen")
+HALVES = ("dev", "held_out", "second", "third", "unseen")
 UNSEEN = "unseen"
 """The half that nobody who mends the reader looks at."""
 
@@ -46,7 +46,7 @@ class Item(Record):
     id: str
     kind: str
     """The style it is written in."""
-    half: Literal["dev", "held_out", "second", "unseen"]
+    half: Literal["dev", "held_out", "second", "third", "unseen"]
     facts: tuple[dict[str, Any], ...]
     text: str
     corruptions: tuple[Corruption, ...] = ()
