@@ -9,6 +9,7 @@ compared: equal data and equal weights give an equal one.
 """
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -137,6 +138,42 @@ def planned(folder: Path, steps: int, threads: int, accumulation: int) -> Plan:
     return Plan(folder / "plan.json", values, data)
 
 
+def recipe_of(plan: Plan) -> Path:
+    """The same plan as a recipe of ``emollm.train.sft``, whose output is thrown away."""
+    values = plan.values
+    out = Path(values["out"]).with_name("run")
+    shutil.rmtree(out, ignore_errors=True)  # each bench begins anew
+    recipe = {
+        "model": {"backbone": values["model"], "dtype": values["dtype"]},
+        "data": [{"path": values["samples"]}],
+        "train": {
+            "lora": {
+                "r": LORA["r"],
+                "alpha": LORA["lora_alpha"],
+                "dropout": LORA["lora_dropout"],
+                "targets": LORA["target_modules"],
+            }
+        },
+        "optimise": {
+            "rate": 1e-4,
+            "schedule": "constant_with_warmup",
+            "warmup": 0.0,
+            "steps": values["steps"],
+            "batch": values["batch"],
+            "accumulate": values["accumulation"],
+        },
+        "batches": {"layout": "ordered"},
+        "progress": "json",
+        "log_every": 1,
+        "threads": values["threads"],
+        "out": str(out),
+    }
+    path = plan.file.with_name("recipe.yaml")
+    with replacing(path, "w") as file:
+        json.dump(recipe, file)
+    return path
+
+
 def run(plan: Plan, steps: int) -> Result:
     """Trains both in turns.
 
@@ -146,7 +183,7 @@ def run(plan: Plan, steps: int) -> Result:
     python = environment(_BUILD.parent / "trl", TRL, BESIDE)
     threads = {name: str(plan.values["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     offline = threads | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
-    ours = [sys.executable, "-m", "emollm.eval.bench_sft_ours", str(plan.file)]
+    ours = [sys.executable, "-m", "emollm.train.sft", str(recipe_of(plan))]
     # -P: the folder of the script is not to be searched for modules, ours would hide others of their names.
     theirs = [str(python), "-P", str(Path(__file__).with_name("bench_sft_trl.py")), str(plan.file)]
     load = getloadavg()[0]

@@ -64,11 +64,12 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
         EmollmError: The recipe, its data or its model cannot be used, or the loss is no number.
     """
     import torch
-    from transformers import set_seed
+    from transformers import PrinterCallback, set_seed
 
     from emollm.train import sft_state
     from emollm.train.sft_data import Samples, write_rejects
     from emollm.train.sft_model import open_model, prepared
+    from emollm.train.sft_steps import Steps
     from emollm.train.sft_trainer import SftTrainer
 
     try:
@@ -100,6 +101,9 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
     built.model.model.blanks = blanks(recipe, stage, model)
     from_here = sft_state.last_complete(recipe.out, mark)
     trainer = SftTrainer(recipe, model, args, samples, validation, mark)
+    if recipe.progress == "json":
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(Steps({name: version(name) for name in PACKAGES}))
     trainer.train(resume_from_checkpoint=str(from_here) if from_here else None)
     with gathered(model):
         if first:
@@ -166,6 +170,7 @@ def arguments(recipe: SftRecipe) -> Any:
         greater_is_better=validating.select != "loss",
         prediction_loss_only=True,
         report_to=["tensorboard"],
+        disable_tqdm=recipe.progress == "json",
         seed=recipe.seed,
         data_seed=recipe.seed,
         dataloader_num_workers=recipe.batches.workers,
@@ -198,7 +203,7 @@ def deepspeed_file(name: str | None) -> str | None:
 
 def fingerprint(recipe: SftRecipe, stage: Stage, samples: str, validation: str) -> str:
     """Hash of all that decides what a run computes."""
-    told = recipe.model_dump_json(exclude={"stage", "data", "validation", "out", "threads", "log_every"})
+    told = recipe.model_dump_json(exclude={"stage", "data", "validation", "out", "threads", "log_every", "progress"})
     return blake2b(f"{stage} {told} {samples} {validation}".encode(), digest_size=8).hexdigest()
 
 

@@ -188,6 +188,8 @@ class Order(Sampler[int]):
         """Numbers of the Samples."""
         draw = random.Random(f"{self.seed}.{self.epoch}")
         drawn = self._drawn(self.epoch)
+        if self.settings.layout == "ordered":
+            return iter(drawn)
         draw.shuffle(drawn)
         if self.settings.layout == "shuffled":
             return iter(drawn)

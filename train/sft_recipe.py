@@ -87,9 +87,9 @@ class BatchSettings(Settings):
 
     max_tokens: Annotated[int, Field(ge=16)] = 1024
     """Longest Sample, media included. A longer one loses its last turns and then the end of its last reply, never tokens of media."""
-    layout: Literal["grouped", "packed", "shuffled"] = "grouped"
+    layout: Literal["grouped", "packed", "shuffled", "ordered"] = "grouped"
     """``grouped``: a row a Sample, Samples of like length together; ``packed``: the Samples of a step in one row without padding, each seeing
-    only itself; ``shuffled``: a row a Sample, as they come."""
+    only itself; ``shuffled``: a row a Sample, as they come; ``ordered``: the same in the order of the files, each epoch."""
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes that read media ahead; 0 reads between the steps."""
 
@@ -134,6 +134,8 @@ class SftRecipe(Settings):
     """Of fresh weights, order and dropout."""
     threads: Annotated[int, Field(ge=0)] = 0
     """Threads of each process; 0 leaves the choice to torch."""
+    progress: Literal["bar", "json"] = "bar"
+    """A bar with the time that is left, or a line of JSON on standard output for each step that is logged."""
     log_every: Count = 10
     """Steps from one line of the log to the next."""
     out: Path = Path("runs/sft")

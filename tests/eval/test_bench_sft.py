@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emollm.errors import EmollmError
-from emollm.eval.bench_sft import LORA, Plan, Result, as_text, by_clock, by_processor, rate, times_as_fast
+from emollm.eval.bench_sft import LORA, Plan, Result, as_text, by_clock, by_processor, rate, recipe_of, times_as_fast
 from emollm.eval.bench_sft_data import made, write
 from emollm.eval.bench_sft_photo import Trial
 from emollm.eval.bench_table import Spread
@@ -106,18 +106,17 @@ def test_a_photo_is_compared_with_as_many_words() -> None:
 
 
 @pytest.mark.slow
-def test_our_side_learns(tmp_path: Path) -> None:
+def test_our_side_is_the_stage_itself_on_the_same_data(tmp_path: Path) -> None:
     folder = tiny_backbone(tmp_path / "model")
     data = write(tiny("llama", ()).processor, tmp_path, 8, ((3, 6), (2, 4)))
-    plan = {
-        "model": str(folder), "sequences": str(data.tokens), "out": str(tmp_path / "out"), "dtype": "float32", "threads": 1,
+    values = {
+        "model": str(folder), "samples": str(data.samples), "out": str(tmp_path / "out"), "dtype": "float32", "threads": 1,
         "batch": 2, "accumulation": 1, "steps": 4, "lora": LORA,
     }  # fmt: skip
-    (tmp_path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-    command = [sys.executable, "-m", "emollm.eval.bench_sft_ours", str(tmp_path / "plan.json")]
+    recipe = recipe_of(Plan(tmp_path / "plan.json", values, data))
+    command = [sys.executable, "-m", "emollm.train.sft", str(recipe)]
     with Run("emollm", command, tmp_path / "log", {"OMP_NUM_THREADS": "1"}) as run:
         assert set(run.told["versions"]) >= {"emollm", "torch", "transformers", "peft"}
-        assert run.told["parameters"] > 0
         steps = [run.first, run.step(), run.step()]
     assert [step.number for step in steps] == [1, 2, 3]
     assert all(0 < step.loss < 10 for step in steps)

@@ -29,17 +29,23 @@ NAME = "tiny"
 """By which the server knows the model."""
 LONGEST = 12
 """Tokens of a reply at most."""
-# Ends vLLM with all its processes when this process closes the pipe or is no more, however it came to its end.
+# Ends vLLM with all its processes when this process closes the pipe or is no more, however it came to its end; they get the time to give
+# their shared memory back.
 KEEPER = """
-import os, select, signal, subprocess, sys
-child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+import os, select, signal, subprocess, sys, time
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
 while child.poll() is None and not select.select([sys.stdin], [], [], 0.2)[0]:
     pass
 child.terminate()
+end = time.monotonic() + 15
 try:
-    child.wait(15)
-finally:
-    os.killpg(0, signal.SIGKILL)
+    while time.monotonic() < end:
+        child.poll()
+        os.killpg(child.pid, 0)
+        time.sleep(0.1)
+    os.killpg(child.pid, signal.SIGKILL)
+except ProcessLookupError:
+    pass
 """
 ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
