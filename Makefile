@@ -63,4 +63,4 @@ schema: setup ## write the JSON schemas of the records to docs/schema/
 	@$(BIN)/python .ci/schema.py
 
 clean: ## remove what the targets make, except .venv
-	@rm -rf build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf build dist demo emollm.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -50,6 +50,7 @@ def main() -> None:
     say("installing the torchvision hook and emollm itself")
     install_hook()
     pip("install", "--no-deps", "--no-build-isolation", "-e", str(ROOT))
+    remove_left_metadata()
     READY.write_text(key, encoding="utf-8")
     say(f"{VENV.relative_to(ROOT)} is ready ({time.monotonic() - began:.0f} s)")
 
@@ -112,6 +113,17 @@ def install_hook() -> None:
     packages = site_packages()
     shutil.copyfile(HOOK, packages / f"{HOOK_MODULE}.py")
     (packages / f"{HOOK_MODULE}.pth").write_text(f"import {HOOK_MODULE}\n", encoding="utf-8")
+
+
+def remove_left_metadata() -> None:
+    """Removes what an earlier build left beside the sources (``emollm.egg-info``).
+
+    A program that is started here finds it before the installed metadata, and with it only the entry points of that time: vLLM would
+    not see its plugin.
+    """
+    left = ROOT / "emollm.egg-info"
+    if left.is_dir():
+        shutil.rmtree(left)
 
 
 def site_packages() -> Path:

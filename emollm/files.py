@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, mkdtemp
 from typing import IO, Any, TextIO
 
 from emollm.errors import DataError, EmollmError
@@ -55,6 +56,39 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     except BaseException:
         Path(file.name).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """A new folder beside ``folder`` to be filled, which takes its place when the block ends well; else ``folder`` stays as it was.
+
+    Args:
+        folder: Where the result goes; the folder that holds it is made if need be.
+
+    Raises:
+        EmollmError: It cannot be made, filled or put in place (read-only, disk full …).
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise EmollmError(f"{folder}: cannot be written: {(error.strerror or str(error)).lower()}") from error
+    new, old = beside / "new", beside / "old"
+    try:
+        new.mkdir()
+        yield new
+        mask = _umask()
+        for path in new.rglob("*"):  # some libraries write files that only their owner may read
+            path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
+        if folder.exists():
+            folder.replace(old)
+        new.replace(folder)
+    except OSError as error:
+        raise EmollmError(
+            f"{folder}: cannot be written: {(error.strerror or str(error)).lower()}; it is as it was before"
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _umask() -> int:

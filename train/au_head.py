@@ -29,9 +29,9 @@ from emollm.perception.litert import Array
 from emollm.perception.mesh import FACE_POINTS, MESH_FEATURES
 from emollm.perception.mesh_head import BLENDSHAPES_OUT, Head, head_input
 from emollm.perception.shape import mean_shape
+from emollm.refusal import Refusal
 from emollm.train.au_faces import Pairs, ferplus_pairs, photo_pairs
 from emollm.train.au_table import markdown, measure, notes, units_of
-from emollm.train.refusal import Refusal
 
 _LEAST_RANGE = 0.3
 

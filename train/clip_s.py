@@ -31,10 +31,10 @@ from emollm.modeling.class_texts import Descriptions, descriptions
 from emollm.modeling.clip_s import ClipConfig, ContextClassifier, Tower
 from emollm.modeling.clip_s_files import open_towers, save
 from emollm.modeling.clip_s_towers import Towers
+from emollm.refusal import Refusal, Stop
 from emollm.train import face_state
 from emollm.train.clip_s_data import Faces, faces, lessons, pixels, valid_features
 from emollm.train.clip_s_recipe import ClipRecipe
-from emollm.train.refusal import Refusal, Stop
 
 BEST = "best"
 _CAPTION_SCALE = 20.0

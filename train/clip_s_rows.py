@@ -15,10 +15,10 @@ from emollm import config
 from emollm.config import Settings
 from emollm.errors import ConfigError, EmollmError
 from emollm.modeling.clip_s_files import open_towers
+from emollm.refusal import Refusal, Stop
 from emollm.train.clip_s import BEST, run
 from emollm.train.clip_s_data import faces
 from emollm.train.clip_s_recipe import ClipRecipe
-from emollm.train.refusal import Refusal, Stop
 
 
 class RowsRecipe(Settings):

@@ -24,9 +24,9 @@ from emollm import config
 from emollm.errors import ConfigError, DataError, EmollmError
 from emollm.face_sets import CropSettings, FaceSet, prepare
 from emollm.files import replacing
+from emollm.refusal import Refusal, Stop
 from emollm.train.face_augment import STORED_MARGIN, STORED_SIZE
 from emollm.train.face_recipe import FaceRecipe
-from emollm.train.refusal import Refusal, Stop
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ import yaml
 from emollm.encoders import load, save
 from emollm.encoders.weights import metadata
 from emollm.errors import DataError, EmollmError
-from emollm.train.refusal import Refusal
+from emollm.refusal import Refusal
 
 _NET, _RUN = "net", "run.yaml"
 

@@ -1,4 +1,4 @@
-"""Fine-tunes a model of the family on Samples: LoRA, QLoRA or all weights.
+"""Fine-tunes a model, of our own family or PaliGemma, on Samples: LoRA, QLoRA or all weights.
 
 A stopped run goes on from its last whole checkpoint when it is started again, with the loss it would have had. The best checkpoint by
 validation is written to ``out/model`` at the end, as any transformers model.
@@ -9,13 +9,12 @@ validation is written to ``out/model`` at the end, as any transformers model.
 """
 
 import json
-import os
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 import yaml
@@ -23,7 +22,9 @@ import yaml
 from emollm import config
 from emollm.errors import ConfigError, EmollmError
 from emollm.files import replacing
-from emollm.train.refusal import Refusal, Stop
+from emollm.modeling.adapters import Base, content_of
+from emollm.modeling.assemble import ModelSettings
+from emollm.refusal import Refusal, Stop
 from emollm.train.sft_model import Stage
 from emollm.train.sft_recipe import SftRecipe
 
@@ -67,13 +68,17 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
     from transformers import PrinterCallback, set_seed
 
     from emollm.train import sft_state
+    from emollm.train.families import family_of
     from emollm.train.sft_data import Samples, write_rejects
-    from emollm.train.sft_model import open_model, prepared
+    from emollm.train.sft_limits import enough_disk, enough_memory, for_model, for_step
+    from emollm.train.sft_model import held_by, prepared
+    from emollm.train.sft_plan import plan_of
     from emollm.train.sft_steps import Steps
     from emollm.train.sft_trainer import SftTrainer
 
     try:
-        recipe.out.mkdir(parents=True, exist_ok=True)
+        if not plan:
+            recipe.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"out={recipe.out}: cannot be a folder: {(error.strerror or str(error)).lower()}") from error
     if recipe.threads:
@@ -85,40 +90,42 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
 
         # ZeRO-3 shares weights out while the model is built, and asks DeepSpeed's own communication how many processes there are.
         deepspeed.init_distributed(dist_backend=torch.distributed.get_backend(), auto_mpi_discovery=False)
-    built = open_model(recipe, stage)
+    family = family_of(recipe.model)
+    with enough_memory(for_model(recipe)):
+        built = family.open(recipe, stage)
+    base = Base(name_of(recipe.model), content_of(built.model))
     limit = recipe.batches.max_tokens
-    samples = Samples(recipe.data, built.processor, limit)
-    validation = Samples(recipe.validation, built.processor, limit) if recipe.validation else None
+    reader, parts = family.reader(built.processor, recipe), family.parts(built.model)
+    samples = Samples(recipe.data, reader, limit)
+    validation = Samples(recipe.validation, reader, limit) if recipe.validation else None
     set_seed(recipe.seed)  # what was drawn for a fresh model must not change what adapters start from
-    model = prepared(built.model, recipe.train, stage, recipe.optimise.checkpointing)
-    mark = fingerprint(recipe, stage, samples.fingerprint, validation.fingerprint if validation else "")
+    model = prepared(built.model, parts, recipe, stage)
+    mark = fingerprint(recipe, stage, base.content, samples.fingerprint, validation.fingerprint if validation else "")
+    from_here = None if plan else sft_state.last_complete(recipe.out, mark, args.world_size)
     first = args.process_index == 0
     if first:
-        describe(recipe, stage, model, samples, args.world_size, mark)
-        write_rejects(recipe.out / "rejects.jsonl", samples)
+        click.echo(plan_of(recipe, held_by(model, parts), samples, args.world_size), err=True)
     if plan:
         return
-    built.model.model.blanks = blanks(recipe, stage, model)
-    from_here = sft_state.last_complete(recipe.out, mark)
-    trainer = SftTrainer(recipe, model, args, samples, validation, mark)
+    if first:
+        describe(recipe, stage, samples.fingerprint, args.world_size, mark, base)
+        write_rejects(recipe.out / "rejects.jsonl", [samples, *([validation] if validation else [])])
+    family.ready(built.model, recipe, stage)
+    trainer = SftTrainer(recipe, family, model, args, samples, validation, mark)
     if recipe.progress == "json":
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(Steps({name: version(name) for name in PACKAGES}))
-    trainer.train(resume_from_checkpoint=str(from_here) if from_here else None)
-    with gathered(model):
+    ended = from_here if from_here and trainer.finished(from_here) else None
+    if ended is None:
+        with enough_memory(for_step(recipe)), enough_disk(recipe.out):
+            trainer.train(resume_from_checkpoint=str(from_here) if from_here else None)
+    with enough_memory(for_model(recipe)), enough_disk(recipe.out), gathered(model):
         if first:
-            finish(recipe, trainer, built)
+            if ended:
+                trainer.take(ended)
+            finish(recipe, family, trainer, built.processor, base)
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
-
-
-def blanks(recipe: SftRecipe, stage: Stage, model: Any) -> Literal["", "connectors", "towers"]:
-    """What of a stream runs in a step that has nothing for it; see :class:`emollm.modeling.modeling.EmoLLMModel`."""
-    shared = any(hasattr(parameter, "ds_id") for parameter in model.parameters())
-    towers = any(parameter.requires_grad for name, parameter in model.named_parameters() if ".tower." in name)
-    if shared or towers or (recipe.deepspeed or "").startswith("zero3"):
-        return "towers"
-    return "connectors" if stage == "align" or recipe.train.connectors else ""
 
 
 def gathered(model: Any) -> AbstractContextManager[Any]:
@@ -128,7 +135,7 @@ def gathered(model: Any) -> AbstractContextManager[Any]:
         return nullcontext()
     import deepspeed
 
-    return deepspeed.zero.GatheredParameters(shared, modifier_rank=0)  # type: ignore[no-any-return]
+    return deepspeed.zero.GatheredParameters(shared, modifier_rank=0)
 
 
 def arguments(recipe: SftRecipe) -> Any:
@@ -148,8 +155,6 @@ def arguments(recipe: SftRecipe) -> Any:
             "eval_steps": validating.every,
             "load_best_model_at_end": True,
         }
-    log = recipe.out / "log"
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(log))
     return TrainingArguments(
         output_dir=str(recipe.out),
         per_device_train_batch_size=optimise.batch,
@@ -165,11 +170,10 @@ def arguments(recipe: SftRecipe) -> Any:
         bf16=optimise.bf16,
         logging_steps=recipe.log_every,
         logging_first_step=True,
-        save_total_limit=validating.keep + bool(recipe.validation),
         metric_for_best_model=validating.select if recipe.validation else None,
         greater_is_better=validating.select != "loss",
         prediction_loss_only=True,
-        report_to=["tensorboard"],
+        report_to="none",  # the trainer has its own
         disable_tqdm=recipe.progress == "json",
         seed=recipe.seed,
         data_seed=recipe.seed,
@@ -201,50 +205,54 @@ def deepspeed_file(name: str | None) -> str | None:
     return str(found)
 
 
-def fingerprint(recipe: SftRecipe, stage: Stage, samples: str, validation: str) -> str:
+def name_of(model: Path | ModelSettings) -> str:
+    """What a recipe calls its base model: the folder, or the language model and the streams it is built of."""
+    return str(model) if isinstance(model, Path) else " + ".join([model.backbone, *sorted(model.streams)])
+
+
+def fingerprint(recipe: SftRecipe, stage: Stage, base: str, samples: str, validation: str) -> str:
     """Hash of all that decides what a run computes."""
     told = recipe.model_dump_json(exclude={"stage", "data", "validation", "out", "threads", "log_every", "progress"})
-    return blake2b(f"{stage} {told} {samples} {validation}".encode(), digest_size=8).hexdigest()
+    return blake2b(f"{stage} {told} {base} {samples} {validation}".encode(), digest_size=8).hexdigest()
 
 
-def describe(recipe: SftRecipe, stage: Stage, model: Any, samples: Any, processes: int, mark: str) -> None:
-    """Writes the resolved recipe, fingerprints and versions, and prints what is trained."""
-    from emollm.train.sft_plan import plan_of
-
+def describe(recipe: SftRecipe, stage: Stage, samples: str, processes: int, mark: str, base: Base) -> None:
+    """Writes the resolved recipe, fingerprints and versions."""
     told = {
         "stage": stage,
         "recipe": json.loads(recipe.model_dump_json(exclude={"out"})),
-        "data": samples.fingerprint,
+        "base": base._asdict(),
+        "data": samples,
         "run": mark,
         "processes": processes,
         "versions": {name: version(name) for name in PACKAGES},
     }
     with replacing(recipe.out / "run.yaml", "w") as file:
         yaml.safe_dump(told, file, sort_keys=False)
-    click.echo(plan_of(recipe, model, samples, processes), err=True)
 
 
-def finish(recipe: SftRecipe, trainer: Any, built: Any) -> None:
+def finish(recipe: SftRecipe, family: Any, trainer: Any, processor: Any, base: Base) -> None:
     """Writes the best model: adapters merged, processor beside it; and its adapter alone, where there is one."""
     from emollm.train.sft_export import export
 
     model = trainer.accelerator.unwrap_model(trainer.model)
     if recipe.train.method == "qlora" and hasattr(model, "peft_config"):
-        model = unquantised(recipe, model)
-    folder = export(model, built.processor, recipe.out, recipe.out / "run.yaml")
+        model = unquantised(recipe, family, model)
+    folder = export(model, processor, recipe.out, recipe.out / "run.yaml", base)
     best = trainer.state.best_metric
     click.echo(
         f"{folder}: the trained model" + ("" if best is None else f"; best {recipe.validating.select} {best:.4f}")
     )
 
 
-def unquantised(recipe: SftRecipe, model: Any) -> Any:
+def unquantised(recipe: SftRecipe, family: Any, model: Any) -> Any:
     """The trained adapters and connectors on the language model as it was before it was made four bits wide."""
-    from emollm.train.sft_model import open_model, prepared
+    from emollm.train.sft_model import prepared
     from emollm.train.sft_state import fill, trained
 
     whole = recipe.model_copy(update={"train": recipe.train.model_copy(update={"method": "lora"})})
-    fresh = prepared(open_model(whole, "sft").model, whole.train, "sft", False)
+    opened = family.open(whole, "sft").model
+    fresh = prepared(opened, family.parts(opened), whole, "sft")
     fill(fresh, trained(model), "the trained model")
     return fresh
 

@@ -1,9 +1,12 @@
 """Samples to train on: an index over JSONL files, in which order they are seen, and the tensors of a step."""
 
 import json
+import os
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +16,9 @@ from torch.utils.data import Dataset, Sampler
 
 from emollm.errors import DataError, EmollmError, one_line
 from emollm.files import replacing
-from emollm.modeling.conversation import LEAST, Encoded, batch_of, encode
-from emollm.modeling.modeling import voice_tokens
-from emollm.modeling.processing import EmoLLMProcessor
+from emollm.modeling.conversation import Encoded
 from emollm.samples import Sample
+from emollm.train.families import Reader
 from emollm.train.sft_recipe import BatchSettings, SampleSource
 
 GROUPS = 50
@@ -42,33 +44,36 @@ class Samples(Dataset[Encoded]):
 
     Args:
         sources: Files and folders.
-        processor: Of the model.
+        reader: Of the model.
         limit: Most tokens of a Sample.
 
     Raises:
         DataError: A file cannot be read, holds no Sample, or a line is none.
     """
 
-    def __init__(self, sources: Sequence[SampleSource], processor: EmoLLMProcessor, limit: int) -> None:
-        self.processor, self.limit = processor, limit
+    def __init__(self, sources: Sequence[SampleSource], reader: Reader, limit: int) -> None:
+        self.reader, self.limit = reader, limit
         total = blake2b(digest_size=8)
         places: list[Place] = []
         lengths: list[int] = []
         self.rejects: list[tuple[str, str]] = []
+        self.unread: Counter[str] = Counter()  # what the model does not take -> of how many Samples
         for source in sources:
             for path in files_of(source.path):
                 root = source.root or path.parent
+                total.update(os.path.relpath(root, path.parent).encode())  # what stays when all of it is moved
                 for place, length in self._scan(path, source, root, total):
-                    if length < 0:
-                        self.rejects.append((f"{path}:{place.line}", f"longer than {limit} tokens before its reply"))
+                    if isinstance(length, str):
+                        self.rejects.append((f"{path}:{place.line}", length))
                         continue
                     places.append(place)
                     lengths.append(length)
         if not places:
             raise DataError(
-                f"{', '.join(str(source.path) for source in sources)}: no Samples to use ({len(self.rejects)} too long); check split, "
-                "limit and batches.max_tokens"
+                f"{', '.join(str(source.path) for source in sources)}: no Samples to use ({len(self.rejects)} left out"
+                f"{': ' + self.rejects[0][1] if self.rejects else ''}); check split, limit and batches.max_tokens"
             )
+        total.update(np.array([place.weight for place in places]).tobytes())
         self.places, self.lengths = places, np.array(lengths, np.int32)
         self.fingerprint = total.hexdigest()
 
@@ -85,7 +90,7 @@ class Samples(Dataset[Encoded]):
         place = self.places[index]
         sample = self.sample(index)
         try:
-            return encode(self.processor, sample.messages, sample.media, root=place.root, limit=self.limit)
+            return self.reader.encode(sample, place.root, self.limit)
         except EmollmError as error:
             raise DataError(f"{place.path}:{place.line}: {error}") from error
 
@@ -106,8 +111,8 @@ class Samples(Dataset[Encoded]):
                     f"{place.path}:{place.line}: no Sample: {'.'.join(map(str, first['loc']))}: {one_line(first['msg'])}"
                 ) from error
 
-    def _scan(self, path: Path, source: SampleSource, root: Path, total: Any) -> Iterator[tuple[Place, int]]:
-        """Where each Sample of a file stands and its length in tokens; -1 where it cannot be made to fit."""
+    def _scan(self, path: Path, source: SampleSource, root: Path, total: Any) -> Iterator[tuple[Place, int | str]]:
+        """Where each Sample of a file stands and its length in tokens, or why it is left out."""
         waiting: list[tuple[Place, dict[str, Any]]] = []
         taken = 0
         try:
@@ -134,50 +139,35 @@ class Samples(Dataset[Encoded]):
             raise DataError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
         yield from self._measured(waiting)
 
-    def _measured(self, waiting: list[tuple[Place, dict[str, Any]]]) -> Iterator[tuple[Place, int]]:
-        """Lengths of some records by the tokenizer; what their media take is told from their kind."""
+    def _measured(self, waiting: list[tuple[Place, dict[str, Any]]]) -> Iterator[tuple[Place, int | str]]:
+        """Lengths of some records, or why they are left out; counts what is not taken of the others."""
         if not waiting:
             return
-        texts = ["".join(_texts(record)) for _, record in waiting]
-        firsts = ["".join(_texts(record, before=True)) for _, record in waiting]
-        words = self.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
-        before = self.processor.tokenizer(firsts, add_special_tokens=False)["input_ids"]
-        for (place, record), ids, first in zip(waiting, words, before, strict=True):
-            around = 8 * len(record["messages"])
-            media = self._media_tokens(record)
-            whole = len(ids) + around + media
-            # The bound on what stands before the reply is generous: what passes here and does not fit is refused when it is read.
-            fits = len(first) + media + LEAST <= self.limit
-            yield place, min(whole, self.limit) if fits else -1
-
-    def _media_tokens(self, record: dict[str, Any]) -> int:
-        """Tokens of a record's media, as far as is known without reading them."""
-        count = 0
-        for item in record.get("media") or ():
-            if item["type"] == "image":
-                count += self.processor.scene_tokens + bool(item.get("box")) * self.processor.face_tokens
-            elif item["type"] == "audio" and self.processor.speech_tokens:
-                seconds = (item.get("end") or 5.0) - (item.get("start") or 0.0)
-                count += voice_tokens(round(min(seconds, 30.0) * 100), self.processor.speech_tokens)
-        return count
+        lengths = self.reader.measure([record for _, record in waiting], self.limit)
+        for (place, record), length in zip(waiting, lengths, strict=True):
+            if not isinstance(length, str):
+                self.unread.update(self.reader.unread(record))
+            yield place, length
 
 
 class Order(Sampler[int]):
-    """The order in which Samples are seen: another one each epoch, the same for the same seed.
+    """The order in which Samples are seen: another one each epoch, the same for the same seed and any number of processes.
+
+    The last step of an epoch is filled with its first Samples, so that each step is whole.
 
     Args:
         samples: What is seen.
         settings: Of the batches.
-        step: Samples a step, over all processes.
+        step: Samples from one change of the weights to the next, over all processes.
         seed: Of the order.
     """
 
     def __init__(self, samples: Samples, settings: BatchSettings, step: int, seed: int) -> None:
         self.samples, self.settings, self.step, self.seed, self.epoch = samples, settings, step, seed, 0
-        self._size = len(self._drawn(0))
+        self._size = -(-len(self._drawn(0)) // step) * step
 
     def __len__(self) -> int:
-        """How many Samples an epoch has."""
+        """How many Samples an epoch has: whole steps."""
         return self._size
 
     def set_epoch(self, epoch: int) -> None:
@@ -188,32 +178,35 @@ class Order(Sampler[int]):
         """Numbers of the Samples."""
         draw = random.Random(f"{self.seed}.{self.epoch}")
         drawn = self._drawn(self.epoch)
-        if self.settings.layout == "ordered":
-            return iter(drawn)
-        draw.shuffle(drawn)
-        if self.settings.layout == "shuffled":
-            return iter(drawn)
+        if self.settings.layout != "ordered":
+            draw.shuffle(drawn)
+        filled = list(islice(cycle(drawn), self._size))
+        if self.settings.layout in ("ordered", "shuffled"):
+            return iter(filled)
         lengths = self.samples.lengths
         size = self.step * GROUPS
         steps: list[list[int]] = []
-        for start in range(0, len(drawn), size):
-            group = sorted(drawn[start : start + size], key=lambda index: -int(lengths[index]))
+        for start in range(0, len(filled), size):
+            group = sorted(filled[start : start + size], key=lambda index: -int(lengths[index]))
             steps += [group[first : first + self.step] for first in range(0, len(group), self.step)]
-        whole = [one for one in steps if len(one) == self.step]
-        draw.shuffle(whole)
-        return iter([index for one in (*whole, *(one for one in steps if len(one) < self.step)) for index in one])
+        draw.shuffle(steps)
+        return chain.from_iterable(steps)
 
     def _drawn(self, epoch: int) -> list[int]:
-        """Each Sample as often as its weight says; of a fraction another part each epoch, always as many in all."""
+        """Each Sample as often as its weight says; of a fraction another part each epoch, always as many in all.
+
+        Fractions by systematic sampling (Madow 1949): each adds up to its share over the epochs, which drawing one by one does not give.
+        """
         weights = np.array([place.weight for place in self.samples.places])
         times = np.floor(weights).astype(int)
         rest = weights - times
-        extra = round(float(rest.sum()))
+        extra = round(float(rest.sum())) or int(rest.any() and not times.any())
         if extra:
-            chosen = np.random.default_rng((self.seed, epoch)).choice(
-                len(weights), size=min(extra, int((rest > 0).sum())), replace=False, p=rest / rest.sum()
-            )
-            times[chosen] += 1
+            draw = np.random.default_rng((self.seed, epoch))
+            mixed = draw.permutation(len(weights))
+            edges = np.cumsum(rest[mixed])
+            edges = edges / edges[-1] * extra
+            times[mixed] += np.diff(np.floor(edges + draw.random()), prepend=0).astype(int)
         return [int(index) for index in np.repeat(np.arange(len(weights)), times)]
 
 
@@ -221,16 +214,16 @@ class Collator:
     """Tensors of the Samples of a step.
 
     Args:
-        padding: Token that fills rows up.
+        reader: Of the model.
         packed: Whether all Samples stand in one row.
     """
 
-    def __init__(self, padding: int, packed: bool) -> None:
-        self.padding, self.packed = padding, packed
+    def __init__(self, reader: Reader, packed: bool) -> None:
+        self.reader, self.packed = reader, packed
 
     def __call__(self, encoded: Sequence[Encoded]) -> dict[str, Any]:
         """Keyword arguments of the model."""
-        return batch_of(encoded, self.padding, packed=self.packed)
+        return self.reader.collate(encoded, self.packed)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -249,10 +242,10 @@ def files_of(path: Path) -> list[Path]:
     return [path]
 
 
-def write_rejects(path: Path, samples: Samples) -> None:
+def write_rejects(path: Path, sets: Sequence[Samples]) -> None:
     """One JSON line for each Sample that is left out, with the reason."""
     with replacing(path, "w") as file:
-        for where, reason in samples.rejects:
+        for where, reason in (reject for samples in sets for reject in samples.rejects):
             file.write(json.dumps({"sample": where, "reason": reason}) + "\n")
 
 
@@ -271,14 +264,4 @@ def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
         ) from error
     if "assistant" not in roles:
         raise DataError(f"{path}:{number}: no turn of the assistant, so nothing to learn from; leave the Sample out")
-    return record  # type: ignore[no-any-return]
-
-
-def _texts(record: dict[str, Any], before: bool = False) -> Iterator[str]:
-    """Texts of all messages, or of those before the first reply."""
-    for message in record["messages"]:
-        if before and message["role"] == "assistant":
-            return
-        for part in message["content"] if isinstance(message["content"], list) else ():
-            if part.get("type") == "text":
-                yield str(part.get("text", ""))
+    return record

@@ -2,13 +2,20 @@
 
 import shutil
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from emollm.errors import EmollmError, one_line
+from emollm.files import replacing_folder
+from emollm.modeling.adapters import BESIDE, Base, write_base
+from emollm.train.sft_state import trained
 
 MODEL, ADAPTER = "model", "adapter"
 
 
-def export(model: Any, processor: Any, out: Path, run: Path) -> Path:
+def export(model: Any, processor: Any, out: Path, run: Path, base: Base) -> Path:
     """Writes ``out/model`` (and ``out/adapter`` of a run with LoRA) and gives its folder.
 
     Args:
@@ -16,29 +23,43 @@ def export(model: Any, processor: Any, out: Path, run: Path) -> Path:
         processor: Its own.
         out: Folder of the run.
         run: ``run.yaml``, which goes along.
+        base: The model that was trained, for its adapter.
+
+    Raises:
+        EmollmError: It cannot be written; what stood there before is left.
     """
     if hasattr(model, "peft_config"):
-        _write(out / ADAPTER, lambda folder: model.save_pretrained(folder), run)
+        _write(out / ADAPTER, run, lambda folder: _adapter(model, folder, base))
         model = model.merge_and_unload()
-    model.config.use_cache = True
+    model.config.use_cache = model.config.get_text_config().use_cache = True
 
     def write(folder: Path) -> None:
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
 
-    _write(out / MODEL, write, run)
+    _write(out / MODEL, run, write)
     return out / MODEL
 
 
-def _write(folder: Path, write: Any, run: Path) -> None:
-    """Fills a folder beside and renames it, so that a half-written one never has the name."""
-    unfinished = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+def _adapter(model: Any, folder: Path, base: Base) -> None:
+    """What :func:`emollm.modeling.adapters.with_adapter` reads."""
+    model.save_pretrained(folder, save_embedding_layers=False)
+    prefix = "base_model.model."
+    beside = {
+        name.removeprefix(prefix): value.detach().cpu().contiguous()
+        for name, value in trained(model).items()
+        if "lora_" not in name
+    }
+    if beside:
+        save_file(beside, folder / BESIDE, metadata={"format": "pt"})
+    write_base(folder, base)
+
+
+def _write(folder: Path, run: Path, write: Any) -> None:
+    """Fills a folder, whole or not at all."""
     try:
-        write(unfinished)
-        shutil.copyfile(run, unfinished / "run.yaml")
-        shutil.rmtree(folder, ignore_errors=True)
-        for path in (unfinished, *unfinished.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        with replacing_folder(folder) as new:
+            write(new)
+            shutil.copyfile(run, new / "run.yaml")
+    except SafetensorError as error:  # the disk is full
+        raise EmollmError(f"{folder}: cannot be written: {one_line(str(error))}; it is as it was before") from error

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from emollm.config import Settings
 from emollm.modeling.assemble import ModelSettings
@@ -94,6 +94,16 @@ class BatchSettings(Settings):
     """Processes that read media ahead; 0 reads between the steps."""
 
 
+class ViewSettings(Settings):
+    """What of a picture a model of another family than ours is given; ours has its streams."""
+
+    show: Literal["face", "frame", "both"] = "face"
+    """``face``: cut out by its box, pictures without one are not given; ``frame``: the whole picture; ``both``: two pictures, or the frame
+    alone where there is no box."""
+    margin: Annotated[float, Field(ge=0, le=2)] = 0.25
+    """How far the cut reaches beyond the box on each side, in sides of the face."""
+
+
 class ValidationSettings(Settings):
     """What is validated, and when."""
 
@@ -109,13 +119,19 @@ class ValidationSettings(Settings):
     """Checkpoints that are kept beside the best one."""
 
 
+def _kind(model: object) -> str:
+    return "parts" if isinstance(model, dict | ModelSettings) else "folder"
+
+
 class SftRecipe(Settings):
     """One training run."""
 
     stage: Literal["align", "sft"] = "sft"
     """Which stage ``emollm train run`` takes: connectors alone, or fine-tuning."""
-    model: Path | ModelSettings = ModelSettings()
-    """A folder with a model of the family, or the parts to build one of."""
+    model: Annotated[Annotated[Path, Tag("folder")] | Annotated[ModelSettings, Tag("parts")], Discriminator(_kind)] = (
+        ModelSettings()
+    )
+    """A folder with a model of our family or a PaliGemma, a hub id of one, or the parts to build one of our family."""
     data: Annotated[tuple[SampleSource, ...], Field(min_length=1)]
     """Samples that teach."""
     validation: tuple[SampleSource, ...] = ()
@@ -126,6 +142,8 @@ class SftRecipe(Settings):
     """Optimiser and schedule."""
     batches: BatchSettings = BatchSettings()
     """How Samples are put together."""
+    view: ViewSettings | None = None
+    """What of a picture is given, for PaliGemma alone; its defaults if not given."""
     validating: ValidationSettings = ValidationSettings()
     """Validation and checkpoints."""
     deepspeed: str | None = None

@@ -5,6 +5,7 @@ DeepSpeed keeps the optimiser in files of its own, which it alone reads.
 
 import json
 import random
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from emollm.errors import DataError
 from emollm.files import replacing
 
 TRAINED, OPTIMISER, COMPLETE = "trained.safetensors", "optimizer.safetensors", "complete.json"
+STATE = "trainer_state.json"
+"""What transformers' Trainer keeps: step, losses, the best checkpoint."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], told: Mapping[str, Any] | None = None) -> None:
@@ -45,7 +48,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def trained(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """The weights that are trained, by their names.
+    """The weights that are trained, by their names, and what their modules count beside (BatchNorm's means).
 
     Args:
         model: The model.
@@ -54,9 +57,7 @@ def trained(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     own = dict(model.named_parameters()) if state is None else state
     modules = {name.rpartition(".")[0] for name in names}
-    counted = {
-        name: value for name, value in model.named_buffers() if "running" in name and name.rpartition(".")[0] in modules
-    }
+    counted = {name: value for name, value in model.named_buffers() if name.rpartition(".")[0] in modules}
     return {name: own[name] for name in names if name in own} | counted
 
 
@@ -129,11 +130,8 @@ def write_random(folder: Path, rank: int) -> None:
 
 
 def read_random(folder: Path, rank: int) -> None:
-    """Sets all random numbers of a process to the state of a checkpoint; none is there if the run had fewer processes."""
-    path = folder / f"random-{rank}.safetensors"
-    if not path.exists():
-        return
-    tensors, told = read_tensors(path)
+    """Sets all random numbers of a process to the state of a checkpoint."""
+    tensors, told = read_tensors(folder / f"random-{rank}.safetensors")
     version, words, gauss = told["python"]
     random.setstate((version, tuple(words), gauss))
     kind, keys, place, has, cached = told["numpy"]
@@ -143,24 +141,58 @@ def read_random(folder: Path, rank: int) -> None:
         torch.cuda.set_rng_state_all([tensors[f"cuda.{index}"] for index in range(len(tensors))])
 
 
-def mark_complete(folder: Path, told: Mapping[str, Any]) -> None:
+def mark_complete(folder: Path, fingerprint: str, processes: int) -> None:
     """Says that a checkpoint is whole; written last."""
     with replacing(folder / COMPLETE, "w") as file:
-        json.dump(dict(told), file)
+        json.dump({"fingerprint": fingerprint, "processes": processes}, file)
 
 
-def last_complete(out: Path, fingerprint: str) -> Path | None:
+def whole(out: Path) -> list[Path]:
+    """The whole checkpoints of a run, oldest first; one whose JSON cannot be read is none."""
+    found = [path for path in out.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
+    kept = [path for path in found if _object(path / COMPLETE) and _object(path / STATE)]
+    return sorted(kept, key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def last_complete(out: Path, fingerprint: str, processes: int) -> Path | None:
     """The newest whole checkpoint of a run; None where there is none.
 
     Raises:
-        DataError: It is of a run with another recipe or other data.
+        DataError: It is of a run with another recipe, base model or other data, or of another number of processes.
     """
-    found = sorted(out.glob("checkpoint-*/" + COMPLETE), key=lambda path: int(path.parent.name.rpartition("-")[2]))
+    found = whole(out)
     if not found:
         return None
-    told = json.loads(found[-1].read_text("utf-8"))
+    told = _object(found[-1] / COMPLETE)
     if told.get("fingerprint") != fingerprint:
         raise DataError(
-            f"{out}: holds a run with another recipe or other data; give another out=FOLDER, or remove it to begin anew"
+            f"{out}: holds a run with another recipe, other data or another base model; give another out=FOLDER, or remove it to begin anew"
         )
-    return found[-1].parent
+    if told.get("processes") != processes:
+        raise DataError(
+            f"{out}: holds a run of {told.get('processes')} processes, this one has {processes}; start as many, or give another out=FOLDER"
+        )
+    return found[-1]
+
+
+def rotate(out: Path, keep: int, best: str | None) -> None:
+    """Removes old checkpoints.
+
+    Args:
+        out: Folder of the run.
+        keep: So many of the newest stay.
+        best: And this one, wherever it lies.
+    """
+    others = [path for path in whole(out) if best is None or path.name != Path(best).name]
+    for path in others[:-keep]:
+        (path / COMPLETE).unlink()  # first: what is half removed must not count
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; empty where there is none."""
+    try:
+        told = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -2,23 +2,27 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import Trainer, TrainingArguments
-from transformers.trainer_callback import TrainerCallback
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerState, TrainingArguments
+from transformers.integrations import TensorBoardCallback
+from transformers.trainer_utils import EvalLoopOutput
 
 from emollm.emotions import label_set
 from emollm.errors import DataError, ModelError
 from emollm.files import replacing
 from emollm.metrics.classification import codes, scores
-from emollm.modeling.conversation import Encoded, batch_of, encode
+from emollm.modeling.modeling import IGNORED
 from emollm.replies import label_in
 from emollm.train import sft_state
+from emollm.train.families import Family
 from emollm.train.sft_data import Collator, Order, Samples
+from emollm.train.sft_limits import enough_memory, for_step
 from emollm.train.sft_recipe import SftRecipe
 
 WRONG = "wrong-batch"
@@ -30,41 +34,84 @@ class SftTrainer(Trainer):
 
     Args:
         recipe: Of the run.
+        family: Of the model.
         model: The model, with what is trained marked so.
         args: transformers' settings.
         samples: What teaches.
         validation: What selects, if anything.
         fingerprint: Of recipe and data.
-        callbacks: More of them.
     """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer  # made before anything is saved or read
 
     def __init__(
         self,
         recipe: SftRecipe,
+        family: Family,
         model: nn.Module,
         args: TrainingArguments,
         samples: Samples,
         validation: Samples | None,
         fingerprint: str,
-        callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
         self.recipe, self.samples, self.validation, self.fingerprint = recipe, samples, validation, fingerprint
-        self.padding = samples.processor.tokenizer.pad_token_id
+        self.family, self.tokenizer = family, samples.reader.processor.tokenizer
         super().__init__(
             model=model,
             args=args,
-            data_collator=Collator(self.padding, recipe.batches.layout == "packed"),
+            data_collator=Collator(samples.reader, recipe.batches.layout == "packed"),
             train_dataset=samples,
             eval_dataset=validation,
-            callbacks=list(callbacks),
+            callbacks=[_log(recipe.out / "log")],
         )
         self.model_accepts_loss_kwargs = True  # the head divides by num_items_in_batch itself
+        self._batches: list[dict[str, Any]] = []  # since the weights last moved
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Trains; bars end before whatever it ends with is told."""
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            for each in self.callback_handler.callbacks:
+                for bar in (getattr(each, "training_bar", None), getattr(each, "prediction_bar", None)):
+                    if bar is not None:
+                        bar.close()
+
+    def finished(self, checkpoint: Path) -> bool:
+        """Whether a whole checkpoint is the last of its run; the state is then that of its end."""
+        state = TrainerState.load_from_json(str(checkpoint / sft_state.STATE))
+        if state.global_step < state.max_steps:
+            return False
+        self.state = state
+        return True
+
+    def take(self, checkpoint: Path) -> None:
+        """Fills the model as it was when its run had ended with this checkpoint: the best one where there is one."""
+        best = self.state.best_global_step
+        self._load_from_checkpoint(str(checkpoint.with_name(f"checkpoint-{best}") if best else checkpoint))
 
     # ---- what is seen
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
-        step = self.recipe.optimise.batch * self.args.world_size
+        optimise = self.recipe.optimise
+        step = optimise.batch * optimise.accumulate * self.args.world_size
         return Order(self.samples, self.recipe.batches, step, self.recipe.seed)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """The validation Samples of this process; a last batch may be there only because another process has one more."""
+        assert self.validation is not None
+        mine, most = (
+            range(first, len(self.validation), self.args.world_size) for first in (self.args.process_index, 0)
+        )
+        size = self.args.eval_batch_size
+        batches = [list(mine[first : first + size]) or [0] for first in range(0, len(most), size)]
+        return DataLoader(
+            self.validation,
+            batch_sampler=batches,  # type: ignore[arg-type]  # typed as Sampler, any iterable will do
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+        )
 
     # ---- a step
 
@@ -74,49 +121,48 @@ class SftTrainer(Trainer):
         Raises:
             ModelError: The loss is no number, or memory is not enough.
         """
-        kept = dict(inputs)
-        try:
+        self._batches.append(dict(inputs))
+        rows, tokens = inputs["input_ids"].shape
+        with enough_memory(for_step(self.recipe, rows, tokens)):
             loss = super().training_step(model, inputs, num_items_in_batch)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise ModelError(self._too_large(kept)) from error
-        except RuntimeError as error:
-            if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
-                raise
-            raise ModelError(self._too_large(kept)) from error
         if not math.isfinite(float(loss)):
-            self._keep_batch(kept)
-            raise ModelError(
-                f"step {self.state.global_step + 1}: the loss is {float(loss)}; its batch is in {self.recipe.out / WRONG}.safetensors; "
-                "lower optimise.rate or look at these Samples"
-            )
+            self._stop("loss", float(loss), self._batches[-1:])
         return loss
 
-    def _keep_batch(self, inputs: Mapping[str, Any]) -> None:
-        """Writes a batch and its text, so that it can be looked at."""
-        tensors = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
-        sft_state.write_tensors(self.recipe.out / f"{WRONG}.safetensors", tensors)
-        texts = self.samples.processor.tokenizer.batch_decode(tensors["input_ids"])
-        with replacing(self.recipe.out / f"{WRONG}.json", "w") as file:
-            json.dump({"step": self.state.global_step + 1, "texts": texts}, file, indent=1, ensure_ascii=False)
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """The norm of the gradient, before the weights move.
 
-    def _too_large(self, inputs: Mapping[str, Any]) -> str:
-        """Which knob to turn."""
-        rows, tokens = inputs["input_ids"].shape
-        knobs = [
-            f"optimise.batch={self.recipe.optimise.batch} (with optimise.accumulate raised)",
-            f"batches.max_tokens={self.recipe.batches.max_tokens}",
-        ]
-        more = [] if self.recipe.optimise.checkpointing else ["set optimise.checkpointing=true"]
-        more += ["train.method=qlora"] if self.recipe.train.method != "qlora" else []
-        return (
-            f"not enough memory for a step of {rows} × {tokens} tokens; lower {' or '.join(knobs)}, or "
-            f"{' or '.join(more) or 'take a smaller model'}"
+        Raises:
+            ModelError: It is no number.
+        """
+        norm = super()._get_grad_norm(model, grad_norm)
+        if norm is not None and not math.isfinite(float(norm)):
+            self._stop("gradient", float(norm), self._batches)
+        self._batches.clear()
+        return norm
+
+    def _stop(self, what: str, value: float, batches: list[dict[str, Any]]) -> NoReturn:
+        """Writes the batches of a step and their texts, so that they can be looked at, and ends the run."""
+        step = self.state.global_step + 1
+        tensors = {
+            name if number == 0 else f"{number}.{name}": tensor
+            for number, batch in enumerate(batches)
+            for name, tensor in batch.items()
+            if isinstance(tensor, Tensor)
+        }
+        path = self.recipe.out / (WRONG if self.args.world_size == 1 else f"{WRONG}-{self.args.process_index}")
+        sft_state.write_tensors(path.with_suffix(".safetensors"), tensors)
+        texts = [text for batch in batches for text in self.tokenizer.batch_decode(batch["input_ids"])]
+        with replacing(path.with_suffix(".json"), "w") as file:
+            json.dump({"step": step, "texts": texts}, file, indent=1, ensure_ascii=False)
+        raise ModelError(
+            f"step {step}: the {what} is {value}; its batch is in {path}.safetensors; lower optimise.rate or look at these Samples"
         )
 
     # ---- checkpoints
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        folder = Path(output_dir or self.args.output_dir)
+        folder = Path(cast(str, output_dir or self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         model = self.accelerator.unwrap_model(self.model)
         sft_state.write_tensors(folder / sft_state.TRAINED, sft_state.trained(model, state_dict))
@@ -154,14 +200,41 @@ class SftTrainer(Trainer):
             self._load_from_checkpoint(self.state.best_model_checkpoint)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+        if self.args.should_save:
+            (folder / sft_state.COMPLETE).unlink(missing_ok=True)  # of a checkpoint that could not be read
         super()._save_checkpoint(model, trial)
         if self.args.world_size > 1:
             self.accelerator.wait_for_everyone()  # all processes have written their part
-        folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
         if self.args.should_save and folder.is_dir():
-            sft_state.mark_complete(folder, {"fingerprint": self.fingerprint, "step": self.state.global_step})
+            sft_state.mark_complete(folder, self.fingerprint, self.args.world_size)
+            sft_state.rotate(folder.parent, self.recipe.validating.keep, self.state.best_model_checkpoint)
 
     # ---- validation
+
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader[Any],
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """Loss of a learnt token, whatever batches and processes the Samples are spread over."""
+        assert self.validation is not None
+        self.model.eval()
+        self.callback_handler.eval_dataloader = dataloader
+        mine = range(self.args.process_index, len(self.validation), self.args.world_size)
+        total = torch.zeros(2, dtype=torch.float64, device=self.args.device)  # loss, tokens
+        for number, batch in enumerate(dataloader):
+            ready = self._prepare_inputs(batch)
+            with torch.no_grad(), self.compute_loss_context_manager():
+                summed = self.model(**ready, num_items_in_batch=1).loss
+            if number * self.args.eval_batch_size < len(mine):
+                total += torch.stack([summed, ready["labels"][:, 1:].ne(IGNORED).sum()])
+            self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
+        loss, tokens = self.accelerator.reduce(total, "sum").tolist()
+        return EvalLoopOutput(None, None, {f"{metric_key_prefix}_loss": loss / tokens}, len(self.validation))  # type: ignore[arg-type]
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
@@ -196,11 +269,8 @@ class SftTrainer(Trainer):
         mine = chosen if together else chosen[self.args.process_index :: self.args.world_size]
         core: Any = self.accelerator.unwrap_model(self.model)
         core = getattr(core, "base_model", core).model if hasattr(core, "peft_config") else core
-        core.model.blanks, before = "", core.model.blanks
-        try:
+        with self.family.answering(core):
             told = [self._answer(place) for place in mine]
-        finally:
-            core.model.blanks = before
         pairs: list[tuple[str, str | None]] = [
             (self.validation.sample(place).gold[0], label_in(reply, labels))
             for place, reply in zip(mine, told, strict=True)
@@ -218,14 +288,11 @@ class SftTrainer(Trainer):
     def _answer(self, place: int) -> str:
         """What the model replies to the first question of a Sample."""
         assert self.validation is not None
-        sample, where = self.validation.sample(place), self.validation.places[place]
-        first = next(number for number, message in enumerate(sample.messages) if message.role == "assistant")
-        messages = sample.messages[:first]
-        count = sum(part.type != "text" for message in messages for part in message.content)
-        processor = self.validation.processor
-        asked = encode(processor, messages, sample.media[:count], root=where.root, prompt=True)
+        asked = self.validation.reader.ask(self.validation.sample(place), self.validation.places[place].root)
+        batch = self.validation.reader.collate([asked], False)
+        batch.pop("labels")
+        batch = self._prepare_inputs(batch)
         model: Any = self.accelerator.unwrap_model(self.model)
-        batch = self._prepare_inputs(_without_labels(asked, self.padding))
         was_training = model.training
         model.eval()
         with torch.inference_mode(), self.compute_loss_context_manager():
@@ -233,15 +300,16 @@ class SftTrainer(Trainer):
                 **batch,
                 max_new_tokens=self.recipe.validating.reply_tokens,
                 do_sample=False,
-                pad_token_id=self.padding,
+                pad_token_id=self.tokenizer.pad_token_id,
                 synced_gpus=False,
             )
         model.train(was_training)
         reply = tokens[0, batch["input_ids"].shape[1] :]
-        return str(processor.tokenizer.decode(reply, skip_special_tokens=True))
+        return str(self.tokenizer.decode(reply, skip_special_tokens=True))
 
 
-def _without_labels(asked: Encoded, padding: int) -> dict[str, Any]:
-    batch = batch_of([asked], padding)
-    batch.pop("labels")
-    return batch
+def _log(folder: Path) -> TensorBoardCallback:
+    """TensorBoard in a folder; by itself it takes one from the environment, the same for all runs of a process."""
+    callback = TensorBoardCallback()
+    callback.logging_dir = str(folder)
+    return callback

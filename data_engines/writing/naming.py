@@ -90,7 +90,9 @@ def naming(
             text += " and " if index == len(units) - 1 else ", "
         elif index:  # behind a comma "a mild ..." would be read with what stands before it
             last = index == len(units) - 1 or words.startswith(("a ", "an "))
-            text += f" {say('sentences', 'phrase.last', random)} " if last else ", "
+            # "No lift beside no drop" is no English: what is denied is joined by "and".
+            block = "phrase.unseen" if words.startswith("no ") else "phrase.last"
+            text += f" {say('sentences', block, random)} " if last else ", "
         text += words
         claims += found
     return agreed(frame, plural).replace("<U>", text), claims

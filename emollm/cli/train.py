@@ -4,12 +4,14 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from emollm.cli import say
-from emollm.config import read_yaml
+from emollm.cli import Stopped, say
+from emollm.config import load, read_yaml
 from emollm.errors import ConfigError, MissingDependency
 
 _RECIPE = click.argument("recipe", metavar="RECIPE", type=click.Path(path_type=Path))
@@ -47,7 +49,7 @@ def plan(recipe: Path, overrides: tuple[str, ...]) -> None:
 @click.option("--dry-run", is_flag=True, help="Only print the command.")
 def launch(recipe: Path, overrides: tuple[str, ...], launcher: str, processes: int | None, dry_run: bool) -> None:
     """Train in several processes, by accelerate or DeepSpeed; on a machine without GPU they share its cores."""
-    module = _module(recipe)
+    module = _module(recipe, overrides)
     gpus = _gpus()
     count = processes or max(1, gpus)
     sets = [part for each in overrides for part in ("--set", each)]
@@ -90,30 +92,36 @@ def launch(recipe: Path, overrides: tuple[str, ...], launcher: str, processes: i
 
 def _start(recipe: Path, overrides: tuple[str, ...], plan: bool) -> None:
     """Runs the stage of a recipe, or tells its plan."""
-    module = _module(recipe)
-    if module == "face":
-        from emollm import config
-        from emollm.train import face
-        from emollm.train.face_recipe import FaceRecipe
+    module = _module(recipe, overrides)
+    if module == "face" and plan:
+        raise ConfigError(f"{recipe}: plans are told of align and sft, not of face encoders; start the run")
+    try:
+        if module == "face":
+            from emollm.train import face
+            from emollm.train.face_recipe import FaceRecipe
 
-        if plan:
-            raise ConfigError(f"{recipe}: plans are told of align and sft, not of face encoders; start the run")
-        face.run(config.load(FaceRecipe, recipe, overrides))
-        return
-    from emollm.train import sft
+            face.run(load(FaceRecipe, recipe, overrides))
+        else:
+            from emollm.train import sft
+            from emollm.train.sft_recipe import SftRecipe
 
-    sft.command(module, recipe, overrides, plan)
+            sft.run(load(SftRecipe, recipe, overrides), module, plan=plan)
+    except KeyboardInterrupt as error:
+        raise Stopped("stopped; the same command goes on from the last whole checkpoint") from error
 
 
-def _module(recipe: Path) -> str:
+def _module(recipe: Path, overrides: Sequence[str] = ()) -> Literal["face", "align", "sft"]:
     """The stage a recipe is of: ``face`` has a net, the others say it."""
     values = read_yaml(recipe)
     if "net" in values or "teachers" in values:
         return "face"
-    stage = values.get("stage", "sft")
-    if stage not in ("align", "sft"):
+    told = [each.removeprefix("stage=") for each in overrides if each.startswith("stage=")]
+    stage = told[-1] if told else values.get("stage", "sft")
+    if stage == "align":
+        return "align"
+    if stage != "sft":
         raise ConfigError(f"{recipe}: stage: expected align or sft, got {stage!r}")
-    return str(stage)
+    return "sft"
 
 
 def _gpus() -> int:

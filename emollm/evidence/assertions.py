@@ -53,6 +53,8 @@ class Assertion:
     """Head pose and gaze: quantity and sign (0: either way), any of which makes it true."""
     polarity: Polarity = Polarity.PRESENT
     strength: Strength | None = None
+    clear: bool = False
+    """Said to be more than slight, however strong ("obvious"), or denied with an "at all"."""
     side: Side | None = None
     only: bool = False
     """Said to be on that side alone."""

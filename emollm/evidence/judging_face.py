@@ -33,6 +33,11 @@ _STATED: dict[Strength | None, tuple[float, float, float, float]] = {
 """By stated strength: the intensities that support it, and those below and from which it is contradicted. What supports it
 reaches .1 beyond the band (.02 below a slight one): that is about the error of the measurement."""
 
+CLEAR = 0.25
+"""Intensity below which a movement is none that is "clear" or "obvious"."""
+TRACE = 0.15
+"""Intensity from which a movement is there that is denied "in the least" or "at all"."""
+
 _POSE_UNITS = {
     ("gaze_yaw", 1): "AU61",
     ("gaze_yaw", -1): "AU62",
@@ -166,8 +171,8 @@ def _judge_cue(cue: Cue, item: Assertion) -> Finding:
     if item.polarity is Polarity.PRESENT:
         if item.side is not None and value < PRESENT and _is_other(cue, value):
             return Finding(C, (cue.id,), reason("sides", name=cue.name, left=cue.left, right=cue.right))
-        return all_of([_present(cue, value, item.strength), *_sides(cue, item)])
-    return _denied(cue, value, item.polarity)
+        return all_of([_present(cue, value, item.strength, item.clear), *_sides(cue, item)])
+    return _denied(cue, value, item.polarity, item.clear)
 
 
 def _is_other(cue: Cue, value: float) -> bool:
@@ -175,7 +180,7 @@ def _is_other(cue: Cue, value: float) -> bool:
     return max(cue.left or 0.0, cue.right or 0.0) - value > ASYMMETRY
 
 
-def _present(cue: Cue, value: float, strength: Strength | None) -> Finding:
+def _present(cue: Cue, value: float, strength: Strength | None, clear: bool = False) -> Finding:
     """Whether a movement is there, in about the stated strength: at most a little outside its band."""
     if cue.scale is Scale.PROBABILITY:
         verdict = S if value >= LIKELY else C if value < ABSENT else U
@@ -184,6 +189,7 @@ def _present(cue: Cue, value: float, strength: Strength | None) -> Finding:
         bound = f"{LIKELY:.2f}"
     else:
         low, high, below, above = _STATED[strength]
+        below = max(below, CLEAR) if clear else below
         verdict = S if low <= value <= high else C if value < below or value >= above else U
         bound = f"{low:.2f}" if value < low or high >= 1 else f"{low:.2f} to {high:.2f}"
     if verdict is C and value < ABSENT and not cue.reliable:
@@ -192,10 +198,10 @@ def _present(cue: Cue, value: float, strength: Strength | None) -> Finding:
     return Finding(verdict, (cue.id,), reason(key, name=cue.name, value=value, need=bound))
 
 
-def _denied(cue: Cue, value: float, polarity: Polarity) -> Finding:
-    """Whether a movement is absent, not clear, or not strong."""
+def _denied(cue: Cue, value: float, polarity: Polarity, emphatic: bool = False) -> Finding:
+    """Whether a movement is absent, be it with an "at all", not clear, or not strong."""
     likely = cue.scale is Scale.PROBABILITY
-    present = LIKELY if likely else PRESENT
+    present = LIKELY if likely else TRACE if emphatic and polarity is Polarity.ABSENT else PRESENT
     key = "probability" if likely else "intensity"
     if polarity is Polarity.NOT_STRONG:
         if likely:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from emollm.evidence.assertions import Heard, Polarity
 from emollm.evidence.judging import C, Finding, S, U, reason
 from emollm.evidence.judging_words import is_certain, said_by, tokens, unheard
-from emollm.evidence.lexicon import lexicon
+from emollm.evidence.lexicon import expanded, lexicon
 from emollm.evidence.lookup import Evidence
 
 _DENIALS = frozenset({"not", "never", "no", "nobody", "nothing", "none", "neither", "cannot", "nor"})
@@ -30,11 +30,17 @@ _ENDINGS = (
     ("s", ""),
     ("e", ""),
 )
-_NT = re.compile(r"n['’]t\b|\bcannot\b", re.IGNORECASE)
+_NT = re.compile(r"n['’]t\b|\b(?:cannot|hardly|barely|scarcely|without|out\sof|un(?:able|willing)\sto|refus\w+\sto|fail\w*\sto)\b", re.IGNORECASE)  # fmt: skip
 _CLITIC = re.compile(r"['’](?:s|m|re|ve|ll|d)\b", re.IGNORECASE)
 _IS = re.compile(r"\b(he|she|it|that|there|this|what|who|where|i|you|they|we)['’](?:s|m|re)\b", re.IGNORECASE)
+_HOW = re.compile(
+    r"(?!family|reply|early|lovely|lonely|friendly|ugly|silly|holy|july|italy|belly|bully|jelly|daily|weekly)[a-z]{3,}ly"
+)
+"""Words that say how, which a paraphrase may add or leave out."""
 _COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NUMBERS = {word: number for number, word in enumerate(_COUNTS, 1)}
+_FELT = frozenset({"noun", "heading", "mention", "name", "call", "suggest"})
+"""Classes of statements in which a mood is how words sound, not what they are."""
 _PIECE = 3
 """Words of a piece of what is told that may stand for others."""
 _SHARE = 0.6
@@ -50,14 +56,16 @@ class _Told(NamedTuple):
     denied: bool
 
 
-def judge_report(item: Heard, evidence: Evidence) -> Finding:
-    """Whether something like that was said, as far as that can be told."""
+def judge_report(item: Heard, evidence: Evidence) -> Finding | None:
+    """Whether something like that was said, as far as that can be told; None where it may be a thought that nobody spoke."""
     spoken = said_by(evidence)
     if not spoken:
         gap = evidence.gap("words", "voice", "audio")
         return Finding(U, (), gap.reason if gap is not None else reason("no_words"))
     text = " ".join(spoken.values())
     cues = tuple(id for id in spoken if id)
+    if item.manner == "thought" and not _thinks(item.quote, text):
+        return None
     if item.manner == "count":
         found = _is_count(item.quote, len(tokens(text)))
     elif item.manner in lexicon()["reports"]["acts"]:
@@ -74,6 +82,8 @@ def judge_report(item: Heard, evidence: Evidence) -> Finding:
 
 def _compared(told: _Told, said: _Told, item: Heard, text: str) -> bool | None:
     """Whether what is told was said; None where that is open."""
+    addressed = _lists()["addressed"]
+    told = told._replace(content=told.content - addressed)
     missing = told.content - said.content
     shared = told.content & said.content
     if any(
@@ -85,6 +95,8 @@ def _compared(told: _Told, said: _Told, item: Heard, text: str) -> bool | None:
     same = [word for word in told.words if word in said.words and word != "N"]
     if told.denied != said.denied and not missing and len(same) >= 2 and _beside(told, said):
         return False
+    if item.manner == "deny":
+        return False if shared and not said.denied and not missing & said.content else None
     asked, other = _ASKING & {*tokens(item.quote)[:1]}, _ASKING & {*tokens(text)}
     if not missing:
         return True if shared and told.denied == said.denied and asked <= other else None
@@ -93,17 +105,31 @@ def _compared(told: _Told, said: _Told, item: Heard, text: str) -> bool | None:
         return False
     if asked and not shared and other and not asked & other:
         return False
-    return False if not shared and item.manner in ("heading", "name") else None
+    return False if not shared and item.manner != "loose" and _is_apart(told, said, missing, item.manner) else None
+
+
+def _is_apart(told: _Told, said: _Told, missing: frozenset[str], manner: str) -> bool:
+    """Whether nothing that is told is among what was said, nor a word for it or of its subject."""
+    spoken = frozenset(word for word in said.words if len(word) > 1) | said.content
+    own = missing - _lists()["abstract"]
+    if manner in _FELT:
+        own -= _moods()
+    if not own or not said.content:
+        return False
+    return not any(_is_near(one, other) for one in own for other in spoken)
 
 
 def _beside(told: _Told, said: _Told) -> bool:
     """Whether a denial that only one of them has is one of the same words, not of others that were said as well."""
     if told.denied:
         return True
-    at = [index for index, word in enumerate(said.words) if word == "N"]
-    return any(
-        word in told.words for index in at for word in said.words[index + 1 : index + 3] if word not in ("P", "B", "D")
-    )
+    for index in (index for index, word in enumerate(said.words) if word == "N"):
+        for word in said.words[index + 1 : index + 3]:
+            if word in told.words and word not in ("P", "B", "D"):
+                return True
+            if word in said.content:
+                break
+    return False
 
 
 def _replaced(told: _Told, said: _Told, missing: frozenset[str]) -> bool:
@@ -116,10 +142,11 @@ def _replaced(told: _Told, said: _Told, missing: frozenset[str]) -> bool:
         before = codes[index - 1][2] - codes[index - 1][1] if index and codes[index - 1][0] == "equal" else 0
         after = codes[index + 1][2] - codes[index + 1][1] if index + 1 < len(codes) and codes[index + 1][0] == "equal" else 0  # fmt: skip
         reach = last - first + 1
-        piece = said.words[begin : min(end, begin + reach)] if before else said.words[max(begin, end - reach) : end]
+        words = [word for word in said.words[begin:end] if word not in ("P", "B", "D")]
+        piece = words[:reach] if before else words[-reach:]
         mine = missing & {*told.words[first:last]}
         theirs = left & {*piece}
-        if not mine or not theirs or any(_is_alike(one, other) for one in mine for other in left):
+        if not mine or not theirs or any(_is_near(one, other) for one in mine for other in left):
             continue
         around = told.words[first - before : first] + told.words[last : last + after]
         known = any(word in told.content for word in around)
@@ -128,6 +155,12 @@ def _replaced(told: _Told, said: _Told, missing: frozenset[str]) -> bool:
         if (before or after) and 1 - len(mine) / len(told.words) >= _SHARE and len(mine) == 1 and len(left) == 1:
             return True
     return False
+
+
+def _thinks(told: str, text: str) -> bool:
+    """Whether what somebody is said to think was said as a thought: "I think …", "maybe …"."""
+    thoughts = {stem(word) for word in ("think", "believe", "hope", "wish", "guess", "suppose", "fear", "afraid")}
+    return bool(thoughts & {stem(word) for word in tokens(text)})
 
 
 def _is_count(said: str, count: int) -> bool | None:
@@ -141,7 +174,7 @@ def _act(name: str, text: str) -> bool | None:
     plain = f" {' '.join(tokens(text))} "
     acts = lexicon()["reports"]["acts"]
     done = {one for one, act in acts.items() if any(f" {word} " in plain for word in act["words"])}
-    return True if name in done else False if done else None
+    return name in done or (None if name in ("condolence",) and not done else False)
 
 
 # ---- words ----------------------------------------------------------------------------------------------------------
@@ -150,7 +183,18 @@ def _act(name: str, text: str) -> bool | None:
 @cache
 def _lists() -> dict[str, frozenset[str]]:
     data = lexicon()["reports"]
-    return {name: frozenset(str(word) for word in data[name]) for name in ("empty", "people", "beings", "dropped")}
+    return {name: frozenset(str(word) for word in data[name]) for name in ("empty", "people", "beings", "dropped")} | {
+        name: frozenset(stem(str(word)) for word in data[name]) for name in ("addressed", "abstract")
+    }
+
+
+@cache
+def _moods() -> frozenset[str]:
+    """Stems of words for emotions and moods."""
+    data = lexicon()
+    listed = [*data["voice"]["other"]["mood"], *data["voice"]["other"]["timbre"], *(word for words in data["voice"]["sentiment"].values() for word in words)]  # fmt: skip
+    phrases = [*listed, *(phrase for group in data["emotions"].values() for phrase in group)]
+    return frozenset(stem(words[0]) for phrase in phrases for words in expanded(phrase) if len(words) == 1)
 
 
 @cache
@@ -173,7 +217,15 @@ def _is_alike(one: str, other: str) -> bool:
     """Whether two stems may be said for each other."""
     if any({one, other} <= group for group in _pairs("alike")):
         return True
-    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= 0.75
+    return min(len(one), len(other)) > 3 and SequenceMatcher(None, one, other, autojunk=False).ratio() >= 0.75
+
+
+@cache
+def _is_near(one: str, other: str) -> bool:
+    """Whether two stems are said for each other, or of one subject."""
+    begin = min(len(one), len(other)) >= 4 and one[:4] == other[:4]
+    like = begin or SequenceMatcher(None, one, other, autojunk=False).ratio() >= 0.8
+    return like or any({one, other} <= group for group in (*_pairs("alike"), *_pairs("related")))
 
 
 @cache
@@ -208,7 +260,7 @@ def _read(text: str) -> _Told:
             words.append("B")
         else:
             words.append(stem(word))
-            if word not in lists["empty"]:
+            if word not in lists["empty"] and not _HOW.fullmatch(word):
                 content.add(stem(word))
     if words[:1] == ["B"] and words[1:2] in (["P"], ["D"]):  # "is that a spider?"
         words[:2] = words[1], words[0]

@@ -31,9 +31,11 @@ from emollm.evidence.people_words import (
 )
 from emollm.types import Track
 
-_EXTRA = ("xhead", "zhead", "xside", "yside", "zside", "wside", "zone", "xplace", "yplace")
+_EXTRA = ("xhead", "zhead", "xside", "yside", "zside", "wside", "zone", "xplace", "yplace", "vface", "vone", "vplace")
 """Groups that say by a side which person of several is meant."""
 
+_WITHIN = re.compile(r"\b(?:in|on|by|with|for)\s(?:the\s)?$", re.IGNORECASE)
+"""What stands before somebody with whom a clause ends."""
 _WHO = re.compile(r",?\s(?:who|whose)\b", re.IGNORECASE)
 """What goes on about somebody who was named only in passing: "unlike the one on the left, who is smiling"."""
 _SIDED = re.compile(r"\b(?:brow|eyebrow|eye|corner|cheek|lid|eyelid|nostril|dimple|side|half)s?\b", re.IGNORECASE)
@@ -62,7 +64,7 @@ def references(text: str, people: int = 1) -> list[re.Match[str]]:
     if people > 1:
         matches = (match for span in sentences(text) for match in several().finditer(text, *span))
         kept = [match for match in matches if not (_is_one(match) and _SIDED.search(_sentence_before(match)))]
-        named = any(group(match, "xbare") is None for match in kept)
+        named = any(group(match, "xbare") is None and group(match, "vplace") is None for match in kept)
         return [match for match in kept if not (named and group(match, "xbare"))]
     aside = (" left" in plain or " right" in plain or "middle" in plain) and any(word in plain for word in NEAR)
     if not aside and not any(word in plain for word in WORDS):
@@ -181,6 +183,8 @@ class _Teller:
         What stands before a comma or a colon in front of the first person of a sentence is said of the same one: "Quietly, …, p2 …".
         """
         last = None
+        if later and any(one.start() == at and one["of"] for one in self.found):
+            return at  # "the left person's smile contrasts with the right person's frown"
         for match in CLAUSE.finditer(self.text, first):
             if match.end() > at:
                 break
@@ -197,9 +201,20 @@ class _Teller:
             return max(lead.start(), last.start()) if last is not None else lead.start()
         if last is None:
             return None
+        if (
+            later
+            and (_WITHIN.search(self.text, last.end(), at) or self._is_behind(at))
+            and not any(last.end() <= one.start() < at for one in self.found)
+        ):
+            return last.start()  # "both smile; the cheek raiser is seen only in the one on the left"
         between = self.text[last.end() : at].split()
         most = 3 if re.search(r"[a-z;.!?]", last.group(), re.IGNORECASE) else 1 if "and" in between else 0
         return last.start() if len(between) <= most else None
+
+    def _is_behind(self, at: int) -> bool:
+        """Whether the reference there says only where what stands before it is seen: "puckered lips are found on the right"."""
+        one = next((one for one in self.found if one.start() == at), None)
+        return one is not None and bool(group(one, "vplace") or group(one, "vface"))
 
     def _unnamed(self, start: int, end: int) -> tuple[str | None, ...]:
         """Of whom a sentence speaks that names nobody."""
@@ -212,6 +227,8 @@ class _Teller:
         if len(self.people) > 1 and _WHO.match(self.text, match.end()):
             return False
         if len(self.people) > 1 and (FIRST_PERSON.search(before) or PLACED.search(self.text, 0, match.start())):
+            return False
+        if len(self.people) > 1 and match["of"] and before.endswith((" with ", " with the ")):
             return False
         return OBJECT.search(before[-16:]) is not None and AGENT.search(before[-20:]) is None
 

@@ -56,7 +56,7 @@ def read(
     reader = _Reader(text, known)
     reader.subjects = subjects if subjects is not None else []
     found = reader.read()
-    if not repeated:
+    if not repeated and ";" not in text[start:end]:  # behind a semicolon somebody else may do the same
         found = merged(found)
     return sorted([*found, *unread(text, start, end, known, found)], key=lambda item: (item.start, item.end))
 
@@ -211,6 +211,8 @@ class _Reader(Resumer):
             self.pending, self.echoed = [], False
         if mark.id == "gaze" and (self.pending or self._is_look(mark)):
             return
+        if self._is_left_out(mark, index):
+            return
         self.pending.append(mark)
 
     def _moves(self, mark: Mark, index: int) -> None:
@@ -237,6 +239,12 @@ class _Reader(Resumer):
         following = self.marks[index + 1] if index + 1 < len(self.marks) else None
         if following is not None and following.kind in ("sides", "strengths") and index + 2 < len(self.marks):
             following = self.marks[index + 2] if self.marks[index + 2].kind == "parts" else following
+        if following is not None and (object_ := self._denied_object(mark, index)) is not None:
+            self.used.add(object_)
+            self.negation = following
+            self._say([object_], mark, index)
+            self.negation = None
+            return
         governs = following is not None and _OBJECT.fullmatch(self.text, mark.end, following.start) is not None
         gap = 3 if (not self.pending or governs) and self._text(mark) not in lexicon()["particles"] else 0
         if (
@@ -259,8 +267,18 @@ class _Reader(Resumer):
             self._say(self.last, mark, index)
         elif self.group and mark.id in ("show", "act"):
             self._predicates(mark._replace(id="present"), index)
+        elif self.group and mark.id == "rest" and self._text(mark).split()[-1] in lexicon()["resting"]:
+            self._predicates(mark._replace(id="absent"), index)
         elif (units := lexicon()["alone"].get(self._text(mark))) is not None:
             self._name_it(Assertion(CueKind.ACTION_UNIT, mark.start, mark.end, tuple(units)), mark)
+
+    def _denied_object(self, mark: Mark, index: int) -> Mark | None:
+        """The part that a verb is said not to move: "raises neither of her eyebrows", "lifts no brow"."""
+        rest = self.marks[index + 1 : index + 3]
+        if len(rest) < 2 or rest[0].kind != "negations" or rest[1].kind != "parts" or rest[1].token - rest[0].last > 4:
+            return None
+        near = rest[0].token - mark.last == 1 and self._text(rest[0]).split()[0] in ("neither", "no", "none")
+        return rest[1] if near and self._pairs([rest[1]], mark, index) else None
 
     def _is_aside(self, mark: Mark) -> bool:
         """Whether "to one side" only says that a turn or tilt before it goes somewhere."""
@@ -344,6 +362,8 @@ class _Reader(Resumer):
             tokens = (min(part.token, move.token), max(part.last, move.last))
             if units := self._units(part, move):
                 names, absent, primary, needed = readings(units)
+                if move.id == "act":
+                    primary = " ".join(names)  # any of them that was measured will do
                 if part.id == "brows" and (ends := _ENDS.match(self.text, move.end)) is not None and not absent:
                     names = ("AU01",) if ends[1].lower() != "outer" else ("AU02",) if move.id == "up" else names
                     primary = ""

@@ -1,5 +1,6 @@
 """What goes on with a part or a movement that was spoken of before: pronouns, fragments, "too", "no", relative clauses."""
 
+from emollm.evidence.assertions import Polarity
 from emollm.evidence.lexicon import Mark, lexicon
 from emollm.evidence.reading_pose import Poser
 
@@ -42,6 +43,29 @@ class Resumer(Poser):
         if before is None or before.kind not in ("comma", "hard") or not self.found:
             return False
         return self.marks[index].token - before.last == 1 and self.tokens[id(self.found[-1])][1] == before.token - 1
+
+    def _is_left_out(self, mark: Mark, index: int) -> bool:
+        """Reads a part that ends its clause behind a "not": "tension in the brows, but not in the lips"."""
+        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
+        before = self.marks[index - 2 : index] if index > 1 else []
+        ended = following is None or (following.kind in ("comma", "hard", "close") and following.token == mark.last + 1)
+        if (
+            not ended
+            or len(before) < 2
+            or before[1].kind != "negations"
+            or self._text(before[1]) not in ("not", "never")
+        ):
+            return False
+        joined = before[0].kind in ("hard", "comma", "soft") and before[1].token - before[0].last == 1
+        if not joined or mark.token - before[1].last > 4 or self.moved is None or not self.found:
+            return False
+        if self.found[-1].polarity is not Polarity.PRESENT or not self._pairs([mark], self.moved, index):
+            return False
+        moved = self.moved._replace(start=mark.start, end=mark.end, token=mark.token, last=mark.last)
+        self.negation = before[1]
+        self._say([mark], moved, index)
+        self.negation = None
+        return True
 
     def _likewise(self, mark: Mark, index: int) -> None:
         """A part that does as the one before it: "outer brow too"."""

@@ -10,7 +10,8 @@ from emollm.types import CueKind
 _IS = re.compile(
     r"[\s,):]*(?:(?:that|which|and|but|though)\s)?(?:(?:is|are|was|were|looks?|remains?|stays?|seems?|appears?|registers?|comes?|shows?|has|have|detected|seen|observed"
     r"|present|visible|evident|noted|noticeable|rated|scored|active|clearly|still|with|and|of|at|by|in|to|so|only|very|quite|rather"
-    r"|both|they|it|one|ones|really|about|just|almost|nearly|pretty|such|a|an|the|it's|its|scarcely|that)[\s,]+){0,6}|\s?[:(=—–-]\s?",
+    r"|both|they|it|one|ones|really|about|just|almost|nearly|pretty|such|a|an|the|it's|its|scarcely|that)[\s,]+){0,6}"
+    r"|\s(?:in|on|of|for)(?:\s(?:the|p\d|person|one|man|woman|individual|subject|face|on|at|left|right|first|second|other)){0,5}[\s,:—–]+|\s?[:(=—–-]\s?",
     re.IGNORECASE,
 )
 """What stands between a movement and a strength that is said of it afterwards."""
@@ -171,7 +172,9 @@ class Binder:
             if self._text(mark) in _IN_FRONT and self.tokens[id(item)][1] < mark.token:
                 continue
             item.start, item.end = min(item.start, mark.start), max(item.end, mark.end)
-            if item.polarity is Polarity.ABSENT and mark.id == "strong":
+            if mark.id in ("clear", "any"):
+                item.clear = item.polarity is (Polarity.PRESENT if mark.id == "clear" else Polarity.ABSENT)
+            elif item.polarity is Polarity.ABSENT and mark.id == "strong":
                 item.polarity = Polarity.NOT_STRONG
             elif item.polarity is Polarity.PRESENT:
                 item.strength = Strength(mark.id)

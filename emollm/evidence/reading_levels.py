@@ -300,7 +300,12 @@ class Leveller:
 
     def _usual(self, mark: Mark, index: int) -> None:
         """That something is as usual: "at a normal volume", "the pitch is the usual one"."""
-        if _AGAINST.search(self.text[max(0, mark.start - 60) : mark.start]):
+        before = self.text[max(0, mark.start - 60) : mark.start]
+        if _AGAINST.search(before):
+            times, own = _MULTIPLE.search(before), sorted(CAN.get(self.subject.id, ())) if self.subject else []
+            if times is not None and len(own) == 1 and self.subject is not None and self.subject not in self.bound:
+                item = self._say(self.subject, mark, Topic.LEVEL)
+                item.directions = ((own[0], 1 if times["more"] else -1),)
             return
         following = self.marks[index + 1] if index + 1 < len(self.marks) else None
         if following is not None and following.token == mark.last + 1:

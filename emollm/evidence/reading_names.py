@@ -121,6 +121,11 @@ class Namer(Sider):
         if near and self._text(mark) in ("missing", "lacking"):
             self.negation = mark._replace(id="absent")  # "the smile is missing the cheek raise"
             return
+        before_it = self.marks[index - 1] if index else None
+        apposed = before_it is not None and before_it.kind == "comma" and mark.id == "absent" and self.found and not self.pending  # fmt: skip
+        if not self.group and apposed and before_it is not None and self.tokens[id(self.found[-1])][1] == before_it.token - 1:  # fmt: skip
+            self.found[-1].polarity, self.found[-1].end = Polarity.ABSENT, mark.end  # "a stretched mouth, is missing"
+            return
         if not self.group:
             if self.pending and self._text(mark) in (
                 "active",

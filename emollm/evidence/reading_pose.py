@@ -61,7 +61,7 @@ class Poser(Namer):
         if self.pending or self.last:
             return False
         faces = mark.id == "direct" and self._text(mark).startswith("fac")
-        if (mark.id in ("turn", "tilt", "away") or faces) and not self.found and mark.token <= 3:
+        if (mark.id in ("turn", "tilt", "away") or faces) and not self.found and mark.token <= (7 if faces else 3):
             return self._text(mark) != "off"
         before = next((one for one in reversed(self.marks[:index]) if one.kind != "strengths"), None)
         beside = before is not None and before.kind in ("noun", "name", "parts") and mark.token - before.last <= 2

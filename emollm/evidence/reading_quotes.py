@@ -48,7 +48,7 @@ def quotations(text: str) -> list[Heard]:
             )
         ):
             continue
-        start = match.start() - (len(before) - says.start() if says is not None else 0)
+        start = match.start() - (len(before) - says.start() if says is not None and not _is_loud(says.group()) else 0)
         end = match.end() + (said.end() if said is not None and says is None else 0)
         item = Heard(CueKind.WORDS, start, end, topic=Topic.QUOTE, quote=quote)
         clause = re.split(
@@ -59,6 +59,11 @@ def quotations(text: str) -> list[Heard]:
             item.polarity = Polarity.ABSENT
         out.append(item)
     return out
+
+
+def _is_loud(says: str) -> bool:
+    """Whether a word of saying tells how loud it is, which is a statement of its own: "whispers", "yells"."""
+    return any(mark.kind == "level" for mark in marks(says, 0, len(says), voice=True))
 
 
 def _is_term(quote: str) -> bool:

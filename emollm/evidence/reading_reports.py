@@ -9,13 +9,17 @@ from collections.abc import Iterator
 from functools import cache
 
 from emollm.evidence.assertions import Heard, Polarity, Topic
-from emollm.evidence.lexicon import expanded, lexicon, marks, sentences
+from emollm.evidence.lexicon import Mark, expanded, lexicon, marks, sentences
 from emollm.types import CueKind
 
-_TO = r"(?:\s(?:to\s)?(?:us|me|him|her|them|someone|somebody|everyone|people|the\s(?:other|others|camera|interviewer)))?(?:\s(?:[a-z]{2,12}ly|again|then|aloud|back))?"
+_HEARER = r"(?:us|me|him|her|it|them|someone|somebody|everyone|everybody|anyone|people|p\d|(?:the|an?|his|her|its|their)\s(?:[a-z]{2,12}\s)?[a-z]{2,12}(?:\son\sthe\s(?:left|right))?)"
+_TO = rf"(?:\s(?:to\s)?{_HEARER})?(?:\s(?:[a-z]{{2,12}}ly|again|then|aloud|back))?"
+_OF = r"(?:\s(?:from|of|by|on)\s(?:the\s)?[a-z]{2,9})?(?:,\s)?\s?"
+"""Whose answer, remark … it is."""
+_PERSON = r"(?:he|she|they|and|or|who|speaker|person|man|woman|girl|boy|left|right|one|other|then|listener|lady|p\d)"
 _WH = r"(?:who|what|where|when|why|how|which)\b"
 _SHORT = r"(?:['’]\w{1,2})?"
-_END = re.compile(r"[.;:!?,()—–\n]|\s(?:while|whereas|although|though|and\s(?:then\s)?(?:he|she|they|his|her|their|the|frowns?|smiles?|looks?|there))\b", re.IGNORECASE)  # fmt: skip
+_END = re.compile(r"[.;:!?,()—–\n]|\s(?:while|whereas|although|though|and\s(?:then\s)?(?:he|she|they|his|her|their|the|frowns?|smiles?|looks?|there)|(?:is|are|was|were|gets?|got)\s(?:made|delivered|spoken|uttered|said|voiced|expressed|whispered|shouted|phrased)|(?:comes?|came)\s(?:out|across|in|with|from|at))\b", re.IGNORECASE)  # fmt: skip
 _PUT_IN = re.compile(
     r"(?:[,;]\s|\band\s)(?P<so>so\s)?(?:he|she|they|the\s\w{2,12}|p\d)\s(?:says?|said|tells?(?:\sus)?|told\sus|explains?|claims?|adds?|admits?|recalls?|complains?|insists?|reports?)(?:\s(?P<as>so)\b|(?=\s?[,.;]|$))",
     re.IGNORECASE,
@@ -25,14 +29,27 @@ _GOES_ON = re.compile(r",\s(?:I|he|she|they|it|we|you|the)\s", re.IGNORECASE)
 """What stands behind one that the words go on after."""
 _OTHER = re.compile(
     r"\b(?:this|that|it|which|nothing|something|everything|texts?|models?|probabilit\w+|cues?|faces?|expressions?|brows?|lips?|eyes?|measurements?|priors?"
-    r"|tables?|units?|smiles?|clips?|what|backends?|readings?|rules?|pictures?|photos?|is|are|was|were|be|been|as|than)\s(?:also\s|only\s|alone\s|not\s|\w{2,10}ly\s)?$",
+    r"|tables?|units?|smiles?|clips?|what|backends?|readings?|rules?|pictures?|photos?|is|are|was|were|be|been|as|than|i|we|you|would|could|might"
+    r"|may|can|should|must|cannot|postures?|gestures?|gaze|look|heads?|mouth|corners|movements?|stance|manner|body|signs?|combination|context|scene|gap|silence|voice|tone|pitch|intonation|i['’](?:d|ll|ve)|we['’](?:d|ll|ve)|fair|safe|hard|difficult|easy|possible|impossible|tempting|wrong|unclear|as\s(?:if|though)(?:\s(?:he|she|they|to))?|like\s(?:someone|somebody|an?\s\w{2,12})(?:\swho)?)\s(?:also\s|only\s|alone\s|still\s|not\s|to\s|\w{2,10}ly\s)?$",
     re.IGNORECASE,
 )
 """What stands before a word of saying of which no person is the subject: "the probability says whether"."""
+_WITH = re.compile(r"\b(?:voice|tone)\s$", re.IGNORECASE)
+"""A voice that does something with words: "a sing-song voice telling him to wait"."""
+_DOING = re.compile(
+    r"\b(?:he|she|they|[a-z]{2,12}(?:man|er)|man|person|girl|boy|lady|left|right|p\d)\s(?:is|are|was|were)\s$",
+    re.IGNORECASE,
+)
+"""Somebody who is saying it just then: "the woman is telling them"."""
 _CUT = re.compile(r"[\s,](?:with|in|at|and|while|but|as|on|under|from|than|over)\s", re.IGNORECASE)
 _KINDS = frozenset({"parts", "noun", "code", "name"})
 """Marks of a face, of which nobody speaks in a clip that shows it: what is told ends before them."""
-_NOT = re.compile(r"\b(?:not|never|nobody|without|\w{2,8}n['’]t|no\sone)\b(?:\W+\w+){0,2}\W*$", re.IGNORECASE)
+_ANY = frozenset({"talk", "words", "down", "up", "fall", "rise", "spoke", "same", "speech", "sound", "weak"})
+"""Words of a voice that may be said of anything."""
+_BEFORE = re.compile(r"\b(?:the|an?|his|her|their|some)\s$", re.IGNORECASE)
+_NOT = re.compile(
+    r"\b(?:not|never|nobody|without|\w{2,8}n['’]t|no\sone)\b(?:[^\w,;:.]+\w+){0,2}[^\w,;:.]*$", re.IGNORECASE
+)
 _MANY = r"one|two|three|four|five|six|seven|eight|nine|ten|a\ssingle|\d{1,2}"
 _COUNT = re.compile(
     rf"\b(?:says?|said|saying|utters?|uttered|speaks?|spoke)\s(?:(?:only|just|exactly|no\smore\sthan|all\sof)\s)?(?P<n>{_MANY})\swords?\b(?!\s(?:for|of|about))"
@@ -49,11 +66,52 @@ _LEAST = 2
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Patterns by class, the first that matches counts; the group is where what is told begins."""
     data = lexicon()["reports"]
-    joins, subjects, asks, says = (_any(data[name]) for name in ("joins", "subjects", "ask", "that"))
+    joins, subjects, asks, says, tells = (_any(data[name]) for name in ("joins", "subjects", "ask", "that", "order"))
+    that = rf"(?:that\s|(?=(?:{subjects}){_SHORT}\s))"
     return (
         ("heading", re.compile(rf"(?:^|(?<=[.;]\s))(?:{_any(data['heading'])})\s?(?=[^\s\"“'])", re.IGNORECASE)),
-        ("noun", re.compile(rf"\b(?:{_any(data['noun'])})\s(?:that\s|(?={_WH}|(?:if|whether|to)\b))", re.IGNORECASE)),
-        ("noun", re.compile(rf"\b(?:{_any(data['nouns'])})\sthat\s", re.IGNORECASE)),
+        (
+            "noun",
+            re.compile(
+                rf"\b(?:{_any(data['noun'])})\s(?:that\s|(?={_WH}|(?:if|whether|to)\b)|(?<=about\s)|(?<=with\s)|(?<=on\s)|(?<=one\s)|(?<=body\s))",
+                re.IGNORECASE,
+            ),
+        ),
+        ("noun", re.compile(rf"\b(?:{_any(data['nouns'])}){_OF}that\s", re.IGNORECASE)),
+        (
+            "noun",
+            re.compile(rf"\b(?:the|a|his|her|their)\s(?:{_any(data['nouns_to'])}){_OF}(?:to|not\sto)\s", re.IGNORECASE),
+        ),
+        (
+            "order",
+            re.compile(
+                rf"\b(?:{tells})(?:\s(?:at|with|on|for))?\s(?:{_HEARER}|[a-z]{{3,12}})\s(?:not\sto|never\sto|to)\s",
+                re.IGNORECASE,
+            ),
+        ),
+        ("order", re.compile(rf"\b(?:{tells})\s(?:not\sto|never\sto|to)\s(?=[a-z]{{2,12}}\s)", re.IGNORECASE)),
+        (
+            "accuse",
+            re.compile(
+                rf"\b(?:{_any(data['accuse'])})(?:\s(?:to\s)?{_HEARER})?\s(?:of|for|on|about|over)\s", re.IGNORECASE
+            ),
+        ),
+        (
+            "call",
+            re.compile(
+                rf"\b(?:{_any(data['call'])})\s(?={_HEARER}\s\w)(?:(?:us|me|him|her|them|it)\s)?(?:as\s)?",
+                re.IGNORECASE,
+            ),
+        ),
+        (
+            "suggest",
+            re.compile(
+                rf"\b{_PERSON}\s(?:[a-z]{{2,12}}ly\s)?(?:{_any(data['suggest'])}){_TO}\s(?:that\s|(?=\w{{2,12}}ing\b))",
+                re.IGNORECASE,
+            ),
+        ),
+        ("deny", re.compile(rf"\b(?:{_any(data['deny'])}){_TO}\s(?:{that}|to\s|(?=\w{{2,12}}ing\b))", re.IGNORECASE)),
+        ("thought", re.compile(rf"\b(?:{_any(data['thought'])})\s{that}", re.IGNORECASE)),
         ("ask", re.compile(rf"\b(?:{asks}){_TO}\s(?:(?:if|whether|for|about|to)\s|(?={_WH}))", re.IGNORECASE)),
         ("name", re.compile(rf"\b(?:{_any(data['name'])})\s(?!(?:{joins})\b)(?=\w)", re.IGNORECASE)),
         ("that", re.compile(rf"\b(?:{says}){_TO}\s(?:that\s|(?=(?:{joins}|{subjects}){_SHORT}\s))", re.IGNORECASE)),
@@ -91,12 +149,41 @@ def _told(text: str, start: int, end: int) -> Iterator[Heard]:
             return
     for kind, pattern in _patterns():
         for match in pattern.finditer(text, start, end):
-            if kind not in ("heading", "noun") and _OTHER.search(text, max(start, match.start() - 40), match.start()):
+            before = text[max(start, match.start() - 40) : match.start()]
+            if kind not in ("heading", "noun") and _OTHER.search(before) and not _is_doing(kind, before, match.group()):
                 continue
             if quote := _clause(text, match.end(), end, whole=kind == "heading"):
                 how = re.search(r"\b(\w+)\s$", match.group())
                 told = f"{how[1]} {quote}" if how and how[1].lower() in ("why", "how") else quote
-                yield _item(text, match.start(), match.end() + len(quote), told, kind)
+                if kind == "deny" or re.search(
+                    r"\b(?:not|never)\sto\s$|\bforb(?:id|ade)", match.group(), re.IGNORECASE
+                ):
+                    told = f"not {quote}"
+                manner = "loose" if kind == "noun" and _is_loose(text, match) else kind
+                first = _behind(match) if kind in ("accuse", "that", "order") else match.start()
+                yield _item(text, first, match.end() + len(quote), told, manner)
+
+
+def _is_doing(kind: str, before: str, verb: str) -> bool:
+    """Whether somebody, or a voice, is saying it: "the woman is telling them that", "a voice telling him to wait"."""
+    if re.match(r"\w+ing\b", verb) and _DOING.search(before):
+        return True
+    return kind in ("order", "call") and _WITH.search(before) is not None and not re.match(r"\w+ing\sus\b", verb)
+
+
+def _is_loose(text: str, match: re.Match[str]) -> bool:
+    """Whether a noun may be the writer's own: "the question is whether he is angry", not "her question is"."""
+    owned = re.search(r"\b(?:his|her|their|['’]s|speaker|left|right)\s(?:\w{2,12}\s)?$", text[max(0, match.start() - 30) : match.start()], re.IGNORECASE)  # fmt: skip
+    own = re.match(r"(?:the|a)\s|\w+\s(?:from|of|by|on)\sthe\s", match.group(), re.IGNORECASE)
+    return owned is None and own is None and match.group().split()[0].lower() in lexicon()["reports"]["loose"] and "about" not in match.group()  # fmt: skip
+
+
+def _behind(match: re.Match[str]) -> int:
+    """Where a statement begins whose verb says something by itself: how loud it is, or that somebody thanks."""
+    first = match.group().split()[0]
+    known = any(mark.kind == "level" for mark in marks(first, 0, len(first), voice=True))
+    thanks = any(pattern.match(match.group()) for _, pattern in _called())
+    return match.start() + len(first) + 1 if known else match.end() if thanks else match.start()
 
 
 def _begin(text: str, start: int, end: int) -> int:
@@ -110,11 +197,25 @@ def _clause(text: str, start: int, end: int, whole: bool = False) -> str:
     stop = re.compile(r"[.;:!?\n]").search(text, start, end) if whole else _END.search(text, start, end)
     last = stop.start() if stop is not None else end
     cuts = [mark.start for mark in marks(text, start, last) if mark.kind in _KINDS]
-    cuts += [mark.start for mark in marks(text, start, last, voice=True) if mark.kind in ("subject", "level", "manner") and mark.id not in ("talk", "words", "down", "up", "fall", "rise", "spoke", "same", "speech", "sound", "weak")]  # fmt: skip
+    cuts += [mark.start for mark in _of_voice(text, start, last)]
     if cuts:
         before = [match.start() for match in _CUT.finditer(text, start, min(cuts))]  # fmt: skip
         last = before[-1] if before else start
     return text[start:last].rstrip()
+
+
+def _of_voice(text: str, start: int, end: int) -> Iterator[Mark]:
+    """Words of a voice; not those that may be said of anything, nor one before another noun: "the noisy neighbours"."""
+    known = list(marks(text, start, end, voice=True))
+    subjects = {mark.token for mark in known if mark.kind == "subject"}
+    for mark in known:
+        if mark.kind not in ("subject", "level", "manner") or mark.id in _ANY:
+            continue
+        owned = _BEFORE.search(text, start, mark.start) is not None and re.match(
+            r"\s[a-z]", text[mark.end : mark.end + 2]
+        )
+        if mark.kind == "subject" or not owned or mark.last + 1 in subjects:
+            yield mark
 
 
 def _is_of_face(text: str, start: int, end: int) -> bool:

@@ -92,6 +92,8 @@ class Sider(Binder):
         sole = _SOLE.search(before) is not None and _SOLELY.match(self.text, mark.end) is not None
         if _ON.search(before) is None and not sole:
             return None
+        if any(one.kind == "parts" and one.token == mark.last + 1 for one in self.marks):
+            return None  # of a part that follows: "brows up and, at the left corner of the lips, …"
         item = next(iter(self._said_before(mark)[::-1]), None)
         last = self.tokens[id(item)][1] if item is not None else 0
         stops = [one for one in self.marks if last < one.token < mark.token and one.kind in ("parts", "noun", "code", "name", "negations", "lesser", *(() if sole else ("hard",)))]  # fmt: skip
@@ -156,14 +158,18 @@ class Sider(Binder):
 
     def _bind_unequal(self) -> None:
         """Different strengths of the sides: "strong on the left, slight on the right" says that the left is stronger."""
-        ranks = {"slight": 1, "moderate": 2, "strong": 3}
+        ranks = {"slight": 1, "moderate": 2, "clear": 2, "strong": 3, "any": 0}
         known = [mark for mark in self.marks if mark.kind in ("strengths", "sides")]
         for four in (known[index : index + 4] for index in range(len(known) - 3)):
             pairs = [four[:2], four[2:]] if four[0].kind == "strengths" else [four[1::-1], four[:1:-1]]
             if any([one.kind for one in pair] != ["strengths", "sides"] for pair in pairs):
                 continue
             (first, one), (second, two) = pairs
-            if {one.id, two.id} != {"left", "right"} or first.id == second.id or four[3].token - four[0].token > 12:
+            if (
+                {one.id, two.id} != {"left", "right"}
+                or ranks[first.id] == ranks[second.id]
+                or four[3].token - four[0].token > 12
+            ):
                 continue
             item = self._nearest(four[0], after=6, over_comma=True)
             if item is not None and item.kind is CueKind.ACTION_UNIT and item.side is None:

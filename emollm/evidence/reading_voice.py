@@ -18,6 +18,13 @@ _DOING = re.compile(
     r"\s(?:\w{1,12}\s){0,2}$",
     re.IGNORECASE,
 )
+_THAN = re.compile(r"\bthan\s(?:\w{1,12}\s){0,4}$", re.IGNORECASE)
+"""What stands before a usual level that something is compared with: "faster than she normally does"."""
+_SAYING_SO = re.compile(
+    r"\s(?:say|add|argue|note|rate|call|describe|judge|guess|be\s(?:wrong|a\smistake|premature|rash|too\s\w{2,12})\sto)\b",
+    re.IGNORECASE,
+)
+"""What stands behind a "would" of the writer, who says what is there all the same."""
 _ABOUT = re.compile(r"(?:\b(?:about|around|roughly|approximately|nearly|some|circa)|~)\s?$", re.IGNORECASE)
 _COUNTED = re.compile(
     r"(?:\b(?:exactly|only|just)\s(?P<one>one|a)\s|\ba\s(?P<single>single)\s|\b(?P<n>two|three|four|five|six|seven|eight|nine|ten|[2-9])\s|\b(?:several|many|a\sfew|numerous|multiple)\s)(?:\w{3,10}\s)?$",
@@ -91,7 +98,8 @@ class _Listener(Leveller):
         self.negation = None if mark.id == "none" else mark
 
     def _generic(self, mark: Mark, index: int) -> None:
-        self.generic = True
+        compared = _THAN.search(self.text[max(0, mark.start - 40) : mark.start])
+        self.generic = self.generic or (compared is None and _SAYING_SO.match(self.text, mark.end) is None)
 
     def _person(self, mark: Mark, index: int) -> None:
         self.person = mark

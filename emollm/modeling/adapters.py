@@ -90,7 +90,7 @@ def with_adapter(built: Built, folder: Path) -> Built:
         raise ModelError(f"{folder}: not an adapter that can be read: {one_line(str(error))}; get it again") from error
     own = built.model.state_dict()
     _refuse_others(folder / BESIDE, beside, {name: own[name] for name in beside if name in own})
-    adapted: Any = get_peft_model(built.model, config)  # type: ignore[arg-type]  # PEFT's name for any model of transformers
+    adapted: Any = get_peft_model(built.model, config)
     _refuse_others(folder / WEIGHTS, tensors, get_peft_model_state_dict(adapted, save_embedding_layers=False))
     set_peft_model_state_dict(adapted, tensors)
     merged = adapted.merge_and_unload()
@@ -103,7 +103,9 @@ def with_adapter(built: Built, folder: Path) -> Built:
 
 def write_base(folder: Path, base: Base) -> None:
     """Completes the folder of an adapter, whose other files are there, by what it belongs to."""
-    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.name in (CONFIG, WEIGHTS, BESIDE)}
+    sizes = {
+        path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.name in (CONFIG, WEIGHTS, BESIDE)
+    }
     (folder / BASE).write_text(json.dumps({**base._asdict(), "files": sizes}, indent=1), "utf-8")
 
 
@@ -111,7 +113,7 @@ def _hash(config: dict[str, Any], names: Any, tensor_of: Any) -> str:
     def digest(name: str) -> bytes:
         tensor: Tensor = tensor_of(name).detach().to("cpu").contiguous()
         told = blake2b(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode(), digest_size=16)
-        told.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        told.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
         return told.digest()
 
     total = blake2b(json.dumps(_content(config), sort_keys=True).encode(), digest_size=8)
@@ -155,7 +157,9 @@ def _told(folder: Path) -> dict[str, Any]:
 def _refuse_others(path: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
     """Refuses tensors of other names or shapes than the model has."""
     if odd := sorted(tensors.keys() ^ wanted.keys()):
-        raise ModelError(f"{path}: does not fit this model: {odd[0]} is only in one of them ({len(odd)} such); load its base")
+        raise ModelError(
+            f"{path}: does not fit this model: {odd[0]} is only in one of them ({len(odd)} such); load its base"
+        )
     for name, value in tensors.items():
         if value.shape != wanted[name].shape:
             raise ModelError(

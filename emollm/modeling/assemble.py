@@ -1,27 +1,31 @@
 """A model out of its parts: a pretrained language model, pretrained towers, fresh connectors.
 
-settings = load(ModelSettings, Path("train/recipes/model/tiny.yaml"))
-model, processor = assemble(settings)
-model.save_pretrained(folder); processor.save_pretrained(folder)
+    python -m emollm.modeling.assemble train/recipes/model/emollm-135m.yaml runs/base [--set max_faces=2]
+
+It is saved with its processor, as :func:`load` reads it.
 """
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
+import click
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from emollm import config
 from emollm.config import Settings
-from emollm.errors import ConfigError, ModelError, one_line
+from emollm.errors import ConfigError, EmollmError, ModelError, one_line, unknown_name
+from emollm.files import replacing_folder
 from emollm.generate import DEFAULT, quiet
 from emollm.modeling import auto
-from emollm.modeling.configuration import ConnectorSettings, EmoLLMConfig, GateSettings, StreamSettings
+from emollm.modeling.configuration import STREAMS, ConnectorSettings, EmoLLMConfig, GateSettings, StreamSettings
 from emollm.modeling.modeling import EmoLLMForConditionalGeneration
 from emollm.modeling.processing import AUDIO, IMAGE, EmoLLMProcessor
 from emollm.modeling.tower_weights import refuse_missing, tower_of
+from emollm.refusal import Refusal, Stop
 
 FLATTEN = (
     "{%- set flat = namespace(messages=[], text='') -%}{%- for message in messages -%}"
@@ -35,9 +39,16 @@ FLATTEN = (
     "{%- set messages = flat.messages -%}"
 )
 """Start of a chat template: media parts become placeholders; what follows reads messages of plain text."""
+TURN, TURN_END, PAD = "<|im_start|>", "<|im_end|>", "<|pad|>"
+"""Tokens for tokenizers that have none of their own: of ChatML, and what fills rows up."""
 CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for message in messages %}{{ '"
+    + TURN
+    + "' + message['role'] + '\n' + message['content'] + '"
+    + TURN_END
+    + "\n' }}{% endfor %}{% if add_generation_prompt %}{{ '"
+    + TURN
+    + "assistant\n' }}{% endif %}"
 )
 """For language models without a chat template of their own."""
 
@@ -64,10 +75,18 @@ class ModelSettings(Settings):
     """The question-driven gate over visual streams; null for none."""
     max_faces: Annotated[int, Field(ge=1, le=64)] = 4
     """Most faces of one picture."""
-    dtype: str = "float32"
+    dtype: Literal["float32", "bfloat16"] = "float32"
     """``float32`` or ``bfloat16``."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the fresh weights."""
+
+    @field_validator("streams")
+    @classmethod
+    def _known(cls, streams: dict[str, StreamSource]) -> dict[str, StreamSource]:
+        for name in streams:
+            if name not in STREAMS:
+                raise ValueError(unknown_name("stream", name, STREAMS))
+        return streams
 
 
 class Built(NamedTuple):
@@ -86,14 +105,15 @@ def assemble(settings: ModelSettings) -> Built:
     """
     torch.manual_seed(settings.seed)
     language, tokenizer = _backbone(settings.backbone)
-    head = language.get_output_embeddings()
-    if getattr(head, "bias", None) is not None:
+    if getattr(language.get_output_embeddings(), "bias", None) is not None:
         raise ConfigError(
             f"{settings.backbone}: its head has a bias, which this family does not; use another language model"
         )
     towers = {name: tower_of(each.tower, each.weights) for name, each in settings.streams.items()}
+    if not tokenizer.chat_template:
+        _speak_chatml(language, tokenizer)
     image, audio = _placeholders(language, tokenizer)
-    config = EmoLLMConfig(
+    made = EmoLLMConfig(
         text_config=language.config,
         streams={
             name: StreamSettings(tower=towers[name].kind, settings=towers[name].settings, connector=each.connector)
@@ -107,10 +127,10 @@ def assemble(settings: ModelSettings) -> Built:
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    model = EmoLLMForConditionalGeneration(config)
+    model = EmoLLMForConditionalGeneration(made)
     _take(model.model.language_model, language.model if hasattr(language, "model") else language.base_model)
-    if not config.tie_word_embeddings:
-        _take(model.lm_head, head)
+    if not made.tie_word_embeddings:
+        _take(model.lm_head, language.get_output_embeddings())
     model.tie_weights()
     for name, tower in towers.items():
         if tower.weights is not None:
@@ -156,15 +176,17 @@ def load(folder: str | Path, dtype: str = "auto", **options: Any) -> Built:
     if (quantisation := options.get("quantization_config")) is not None:
         options["quantization_config"] = _of_language(quantisation)
     auto.register()  # the processor finds its parts through the Auto classes
+    here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         with quiet():
-            found = EmoLLMConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
+            found = EmoLLMConfig.get_config_dict(folder, **here)[0].get("model_type")
             if found != EmoLLMConfig.model_type:  # transformers would build the default, of 7 billion weights
                 raise ValueError(f"expected model type {EmoLLMConfig.model_type!r}, got {found!r}")
-            model, info = EmoLLMForConditionalGeneration.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+            loaded = EmoLLMForConditionalGeneration.from_pretrained(
+                folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **{**options, **here}
             )
-            processor = EmoLLMProcessor.from_pretrained(folder, local_files_only=True)
+            model, info = cast(tuple[EmoLLMForConditionalGeneration, dict[str, Any]], loaded)
+            processor = EmoLLMProcessor.from_pretrained(folder, **here)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: not a model of this family that can be loaded: {one_line(str(error))}") from error
     refuse_missing(str(folder), info["missing_keys"])
@@ -191,21 +213,30 @@ def _backbone(name: str) -> tuple[Any, Any]:
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, **here)
-            config = AutoConfig.from_pretrained(folder, **here)
-            model, info = AutoModelForCausalLM.from_pretrained(
-                folder, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **here
+            own = AutoConfig.from_pretrained(folder, **here)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder, config=own, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **here
             )
+            model, info = loaded
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name}: not a causal language model that can be loaded: {one_line(str(error))}") from error
     refuse_missing(name, info["missing_keys"])
     return model, tokenizer
 
 
+def _speak_chatml(language: Any, tokenizer: Any) -> None:
+    """Gives a language model without a chat template ChatML, whose turns end in a token that ends a reply."""
+    tokenizer.add_special_tokens({"additional_special_tokens": [TURN, TURN_END]}, replace_extra_special_tokens=False)
+    tokenizer.eos_token, tokenizer.chat_template = TURN_END, CHATML
+    language.generation_config.eos_token_id = tokenizer.eos_token_id
+
+
 def _placeholders(language: Any, tokenizer: Any) -> tuple[int, int]:
     """Ids of both placeholders, which become tokens if they are none; the word vectors grow where there is no room."""
     tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE, AUDIO]}, replace_extra_special_tokens=False)
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.add_special_tokens({"pad_token": PAD})
+        language.generation_config.pad_token_id = tokenizer.pad_token_id
     if len(tokenizer) > language.get_input_embeddings().num_embeddings:
         language.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=64, mean_resizing=False)
     return tokenizer.convert_tokens_to_ids(IMAGE), tokenizer.convert_tokens_to_ids(AUDIO)
@@ -214,3 +245,43 @@ def _placeholders(language: Any, tokenizer: Any) -> tuple[int, int]:
 def _take(module: nn.Module, source: nn.Module) -> None:
     """The weights of a module of the same architecture."""
     module.load_state_dict(source.state_dict())
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("settings_file", metavar="SETTINGS", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One of the settings.")
+def main(settings_file: Path, out: Path, overrides: tuple[str, ...]) -> None:
+    """Build a model of the parts that SETTINGS (YAML) names, and save it with its processor as the folder OUT."""
+    try:
+        if out.exists():
+            raise ConfigError(f"{out}: is there already; give another folder, or remove it")
+        model, processor = assemble(config.load(ModelSettings, settings_file, overrides))
+        with replacing_folder(out) as new:
+            save(Built(model, processor), new)
+    except EmollmError as error:
+        raise Refusal(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise Stop("stopped; nothing was written") from error
+    size = sum(path.stat().st_size for path in out.iterdir())
+    click.echo(f"{out}: {sum(each.numel() for each in model.parameters()):,} parameters, {size / 2**20:,.0f} MiB")
+
+
+def save(built: Built, folder: Path) -> None:
+    """Writes model and processor into a folder.
+
+    Raises:
+        EmollmError: The disk is full.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        with quiet():
+            built.model.save_pretrained(folder)
+            built.processor.save_pretrained(folder)
+    except SafetensorError as error:
+        raise EmollmError(f"{folder}: cannot be written: {one_line(str(error))}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -68,7 +68,7 @@ class EmoLLMConfig(PreTrainedConfig):
     """
 
     model_type = "emollm"
-    sub_configs: ClassVar = {"text_config": AutoConfig}
+    sub_configs: ClassVar = {"text_config": AutoConfig}  # type: ignore[dict-item]  # as transformers' own models have it
 
     def __init__(
         self,
@@ -119,6 +119,11 @@ class EmoLLMConfig(PreTrainedConfig):
     def max_source_positions(self) -> int:
         """Most tokens of one voice; vLLM asks for it by this name."""
         return self.stream("speech").connector.tokens if "speech" in self.streams else 0
+
+
+def voice_tokens(frames: int, most: int) -> int:
+    """Tokens of a voice of so many frames of 10 ms, of which 3,000 have ``most``; at least one."""
+    return max(1, min(most, -(-frames * most // FRAMES)))
 
 
 def _place(name: str) -> int:

@@ -68,7 +68,7 @@ class Pooled(nn.Module):
             pooled = functional.adaptive_avg_pool2d(flat.unflatten(-1, (side, side)), to).flatten(2)
         else:
             pooled = functional.adaptive_avg_pool1d(flat, self.tokens)
-        return self.mapping(pooled.transpose(1, 2).contiguous())  # type: ignore[no-any-return]
+        return self.mapping(pooled.transpose(1, 2).contiguous())
 
 
 class Resampler(nn.Module):
@@ -96,7 +96,7 @@ class Resampler(nn.Module):
         hidden = self.queries.expand(features.shape[0], -1, -1)
         for layer in self.layers:
             hidden = layer(hidden, features)
-        return self.after(hidden)  # type: ignore[no-any-return]
+        return self.after(hidden)
 
 
 class ResamplerLayer(nn.Module):
@@ -123,7 +123,7 @@ class ResamplerLayer(nn.Module):
             asked, self._split(self.keys(features)), self._split(self.values(features))
         )
         hidden = hidden + self.out(looked.transpose(1, 2).flatten(2))
-        return hidden + self.narrow(functional.gelu(self.wide(self.between(hidden))))  # type: ignore[no-any-return]
+        return hidden + self.narrow(functional.gelu(self.wide(self.between(hidden))))
 
     def _split(self, values: Tensor) -> Tensor:
         """(R, heads, N, D / heads)."""

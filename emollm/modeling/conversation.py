@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from emollm.errors import ConfigError, DataError
-from emollm.generate import CONTROL, neutral
 from emollm.modeling.modeling import IGNORED
 from emollm.modeling.processing import AUDIO, IMAGE, EmoLLMProcessor
 from emollm.modeling.sample_media import listen, look
 from emollm.samples import MediaItem, Sample
 from emollm.types import MediaPart, Message
 
+VIDEO = "a video is not taken as such; give frames of it as pictures and its sound as a voice"
+"""What a Sample with one is answered."""
 LEAST = 8
 """Tokens of a reply that must be left for a conversation to be learnt from at all."""
 
@@ -31,7 +32,7 @@ class Encoded(NamedTuple):
     labels: list[int]
     """(N,) the same where the assistant speaks, -100 elsewhere."""
     media: dict[str, Tensor]
-    """Tensors of :data:`emollm.modeling.modeling.MEDIA`, an item a row; empty without media."""
+    """Tensors of :data:`emollm.modeling.expanding.MEDIA`, an item a row; empty without media."""
     cut: int
     """Tokens at the end of the last reply that were left out to fit."""
     dropped: int
@@ -63,7 +64,8 @@ def encode(
         root: What relative paths of media are relative to.
         limit: Most tokens. What is too long loses its last questions and replies first, then the end of the last reply; tokens of media
             and of the first question are never cut.
-        prompt: Whether the conversation ends where the assistant is to reply; else it has to hold a reply.
+        prompt: Whether the conversation ends where the assistant is to reply; else it has to hold a reply, and what follows the last one
+            is left out.
 
     Raises:
         DataError: No reply in a conversation to learn from, too long even when cut, or media that do not match their places.
@@ -75,6 +77,8 @@ def encode(
     wanted = sum(isinstance(part, MediaPart) for message in messages for part in message.content)
     if wanted != len(media):
         raise DataError(f"{wanted} places for media but {len(media)} items; add the item or remove the place")
+    if not prompt:
+        messages, media = learnt_part(messages, media)
     places = _pieces(processor, messages, prompt)
     tensors, expanded = _with_media(processor, [piece.text for piece in places], messages, media, root)
     pieces = [
@@ -89,6 +93,15 @@ def encode(
     return Encoded(ids, labels, tensors, cut, dropped)
 
 
+def learnt_part(
+    messages: Sequence[Message], media: Sequence[MediaItem]
+) -> tuple[Sequence[Message], Sequence[MediaItem]]:
+    """A conversation up to its last reply, and the media of these turns: nothing is learnt from what is behind."""
+    end = max(place for place, message in enumerate(messages) if message.role == "assistant") + 1
+    count = sum(isinstance(part, MediaPart) for message in messages[:end] for part in message.content)
+    return messages[:end], media[:count]
+
+
 def encode_sample(processor: EmoLLMProcessor, sample: Sample, root: Path, limit: int | None = None) -> Encoded:
     """Tokens, labels and media of a Sample; see :func:`encode`."""
     try:
@@ -99,8 +112,7 @@ def encode_sample(processor: EmoLLMProcessor, sample: Sample, root: Path, limit:
 
 def _pieces(processor: EmoLLMProcessor, messages: Sequence[Message], prompt: bool) -> list[Piece]:
     """The rendered conversation, cut where the assistant begins and ends."""
-    control = [str(token) for token in processor.tokenizer.all_special_tokens]
-    turns = [{"role": message.role, "content": _text_of(message, control)} for message in messages]
+    turns = [{"role": message.role, "content": _text_of(message, processor)} for message in messages]
 
     def rendered(count: int, reply: bool) -> str:
         text = processor.tokenizer.apply_chat_template(turns[:count], tokenize=False, add_generation_prompt=reply)
@@ -123,16 +135,18 @@ def _pieces(processor: EmoLLMProcessor, messages: Sequence[Message], prompt: boo
     return [piece for piece in pieces if piece.text]
 
 
-def _text_of(message: Message, control: Sequence[str]) -> str:
+def _text_of(message: Message, processor: EmoLLMProcessor) -> str:
     """The text of a turn with its placeholders; what looks like a control token in the text itself is broken up."""
     parts = []
     for part in message.content:
         if isinstance(part, MediaPart):
             if part.type == "video":
-                raise DataError("a video is not taken as such; give frames of it as pictures and its sound as a voice")
+                raise DataError(VIDEO)
+            if message.role == "assistant":
+                raise DataError(f"{part.type} in a reply, which can only be text; put it into the turn before")
             parts.append(IMAGE if part.type == "image" else AUDIO)
         else:
-            parts.append(neutral(part.text, control) if CONTROL.search(part.text) else part.text)
+            parts.append(processor.harmless(part.text))
     return "".join(parts)
 
 

@@ -1,8 +1,9 @@
 """Pictures to rows: the whole frame, and each face whose box comes with the picture."""
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from emollm.types import Box, Face
 
 FaceBox = Sequence[float]
 """x, y, width and height in pixels of the picture, and the roll of the face in degrees, clockwise; the roll may be left out."""
+SLACK = 1e-3
+"""How far floats may lie outside of [0, 1], where rounding may put them."""
 Boxes = Sequence[Sequence[FaceBox]] | Mapping[str, Sequence[FaceBox]]
 """Boxes of the faces of each picture, in order; or by :func:`fingerprint`, where pictures may be processed apart from each other (vLLM)."""
 
@@ -35,10 +38,10 @@ class EmoLLMImageProcessor(BaseImageProcessor):
         scene_size: Side of whole frames in pixels, 0 where the model does not look at them.
         face_size: Side of faces in pixels, 0 where the model does not look at them.
         face_margin: How far a crop reaches beyond the face's box on each side, in sides of the face.
-        max_faces: Most faces of one picture.
+        max_faces: Most faces of one picture; a warning says so where there are more.
     """
 
-    model_input_names: ClassVar = ["pixel_values", "face_values", "face_counts", "question_ids"]
+    model_input_names = ["pixel_values", "face_values", "face_counts", "question_ids"]  # noqa: RUF012  # so in BaseImageProcessor
 
     def __init__(
         self, scene_size: int = 0, face_size: int = 0, face_margin: float = 0.1, max_faces: int = 4, **kwargs: Any
@@ -73,8 +76,13 @@ class EmoLLMImageProcessor(BaseImageProcessor):
         }
         if self.face_size:
             owns = _boxes_of(pictures, boxes)
+            if (most := max(map(len, owns), default=0)) > self.max_faces:
+                warnings.warn(
+                    f"{most} faces of one picture, of which the first max_faces={self.max_faces} are looked at",
+                    stacklevel=2,
+                )
             faces = [
-                [_face(box, pixels) for box in own][: self.max_faces]
+                [face_of(box, pixels) for box in own][: self.max_faces]
                 for pixels, own in zip(pictures, owns, strict=True)
             ]
             side = self.face_size
@@ -91,11 +99,12 @@ class EmoLLMImageProcessor(BaseImageProcessor):
             return torch.zeros(0)
         to = (self.scene_size, self.scene_size)
         shrinks = pixels.shape[0] > self.scene_size or pixels.shape[1] > self.scene_size
-        return _scaled(cv2.resize(pixels, to, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+        resized = cv2.resize(pixels, to, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        return _scaled(np.asarray(resized, np.uint8))
 
 
 def rgb_pixels(picture: Any) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB of a PIL image, an array (H, W, 3) or (3, H, W), or such a tensor; floats are taken to be in [0, 1].
+    """(H, W, 3) uint8 RGB of a PIL image, an array (H, W, 3) or (3, H, W), or such a tensor: whole numbers 0 to 255, or floats in [0, 1].
 
     Raises:
         DataError: It is no such thing.
@@ -107,9 +116,17 @@ def rgb_pixels(picture: Any) -> NDArray[np.uint8]:
         raise DataError(f"expected a picture of shape (H, W, 3), got {tuple(pixels.shape)}; decode it to RGB")
     if pixels.shape[-1] != 3:
         pixels = pixels.transpose(1, 2, 0)
-    if pixels.dtype != np.uint8:
-        pixels = np.clip(np.round(pixels * 255), 0, 255).astype(np.uint8)
-    return pixels
+    if pixels.dtype == np.uint8:
+        return pixels
+    whole = np.issubdtype(pixels.dtype, np.integer)
+    if not whole and not np.issubdtype(pixels.dtype, np.floating):
+        raise DataError(f"expected a picture of numbers, got {pixels.dtype}; decode it to RGB")
+    least, most = float(pixels.min(initial=0)), float(pixels.max(initial=0))  # NaN passes through both
+    if not (least >= -SLACK and most <= (255 if whole else 1 + SLACK)):
+        raise DataError(
+            f"expected a picture of whole numbers 0 to 255 or of floats 0 to 1, got {pixels.dtype} from {least:g} to {most:g}; scale it"
+        )
+    return np.clip(pixels if whole else np.round(pixels * 255), 0, 255).astype(np.uint8)
 
 
 def flattened(items: Any) -> list[Any]:
@@ -139,7 +156,7 @@ def _boxes_of(pictures: Sequence[NDArray[np.uint8]], boxes: Boxes | None) -> lis
     return list(boxes)
 
 
-def _face(box: FaceBox, pixels: NDArray[np.uint8]) -> Face:
+def face_of(box: FaceBox, pixels: NDArray[np.uint8]) -> Face:
     """The face of a box in a picture (H, W, 3).
 
     Raises:

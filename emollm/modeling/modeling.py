@@ -11,88 +11,37 @@ at a time without seeing the prompt, and ``forward`` ends in ``**kwargs``.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModel, GenerationMixin, PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
 
-from emollm.errors import ConfigError, DataError
-from emollm.modeling import towers
-from emollm.modeling.configuration import FRAMES, EmoLLMConfig, GateSettings, StreamSettings
-from emollm.modeling.connectors import Connector
+from emollm.modeling.configuration import EmoLLMConfig, GateSettings, voice_tokens
+from emollm.modeling.expanding import MediaGenerationMixin
 from emollm.modeling.fusion import QuestionGate
+from emollm.modeling.streams import Stream, Streams, filled
 
-MEDIA = (
-    "pixel_values",
-    "face_values",
-    "face_counts",
-    "question_ids",
-    "input_features",
-    "input_features_mask",
-)
-"""Names of the tensors that come with media; of a reply only the first step sees them."""
 IGNORED = -100
 """Label of a token that no loss is taken of."""
-
-
-class Stream(nn.Module):
-    """An encoder and its connector.
-
-    Args:
-        settings: Of both.
-        to: D of the language model.
-    """
-
-    def __init__(self, settings: StreamSettings, to: int) -> None:
-        super().__init__()
-        self.tower = towers.build(settings.tower, settings.settings)
-        self.connector = Connector(settings.connector, self.tower.width, self.tower.summary_width, to)  # type: ignore[arg-type]
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Tokens (R, T, D) of R pictures or voices."""
-        dtype = self.connector.stream.dtype
-        return self.connector(self.tower(inputs.to(self.connector.stream.device, dtype)))  # type: ignore[no-any-return]
-
-    def blank(self, whole: bool) -> Tensor:
-        """Zero, with a gradient (of zero) to all that is trained here.
-
-        Args:
-            whole: Whether the tower runs as well, on a blank item; else the connector alone.
-        """
-        device, dtype = self.connector.stream.device, self.connector.stream.dtype
-        tower: Any = self.tower
-        if whole:
-            speech = isinstance(tower, towers.WhisperTower)
-            shape = (1, tower.size, FRAMES) if speech else (1, 3, tower.size, tower.size)
-            return 0 * self(torch.zeros(shape, device=device)).sum()
-        summary = torch.zeros(1, tower.summary_width, device=device, dtype=dtype) if tower.summary_width else None
-        seen = towers.Seen(torch.zeros(1, 1, tower.width, device=device, dtype=dtype), summary)
-        return 0 * self.connector(seen).sum()
-
-    def train(self, mode: bool = True) -> "Stream":
-        """Training mode; a tower that is frozen stays as it is in use (its dropout and running statistics too)."""
-        super().train(mode)
-        if not any(parameter.requires_grad for parameter in self.tower.parameters()):
-            self.tower.eval()
-        return self
 
 
 class EmoLLMPreTrainedModel(PreTrainedModel):
     """What both classes of the family share."""
 
     config_class = EmoLLMConfig
+    config: EmoLLMConfig
     base_model_prefix = "model"
     main_input_name = "input_ids"
-    input_modalities = ("image", "audio", "text")
+    input_modalities = ["image", "audio", "text"]  # noqa: RUF012  # transformers has these lists per class, not as ClassVar
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _supports_attention_backend = True
     _can_compile_fullgraph = False
-    _no_split_modules: ClassVar = ["Stream"]
-    _skip_keys_device_placement: ClassVar = ["past_key_values"]
+    _no_split_modules = ["Stream"]  # noqa: RUF012
+    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
 
     def _move_missing_keys_from_meta_to_device(self, *args: Any, **kwargs: Any) -> None:
         """Keeps constants that towers computed while they were built; transformers would leave them as memory that nobody wrote."""
@@ -118,7 +67,7 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
             )
         to = text.hidden_size
         self.language_model = AutoModel.from_config(text)
-        self.streams = nn.ModuleDict({name: Stream(config.stream(name), to) for name in config.streams})
+        self.streams = Streams({name: Stream(config.stream(name), to) for name in config.streams})
         gated = config.gate is not None and len(config.visual) > 1
         self.gate = QuestionGate(GateSettings.model_validate(config.gate), to, len(config.visual)) if gated else None
         self.blanks: Literal["", "connectors", "towers"] = ""
@@ -131,7 +80,7 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
 
     def get_input_embeddings(self) -> nn.Module:
         """The word vectors of the language model."""
-        return self.language_model.get_input_embeddings()  # type: ignore[no-any-return]
+        return self.language_model.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Replaces them."""
@@ -139,7 +88,7 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
 
     def get_decoder(self) -> nn.Module:
         """The language model."""
-        return self.language_model  # type: ignore[no-any-return]
+        return self.language_model
 
     # ---- media
 
@@ -172,16 +121,16 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
             if name == "scene":
                 tokens, each = self.streams[name](pixel_values), [1] * pictures
             elif face_values is None or not any(counts):
-                nothing = self.streams[name].blank(self.blanks == "towers") if self.blanks else None  # type: ignore[operator]
+                nothing = self.streams[name].blank(self.blanks == "towers") if self.blanks else None
                 continue
             else:
                 crops = torch.cat([row.flatten(0, -4)[:count] for row, count in zip(face_values, counts, strict=True)])
                 tokens, each = self.streams[name](crops), counts
             for picture, own in enumerate(tokens.split(each)):  # own: (rows, T, D)
                 rows[picture].append((own if weight is None else own * weight[picture].to(own.dtype)).flatten(0, 1))
-        width, like = self.config.text_config.hidden_size, self.get_input_embeddings().weight
+        width, like = self.config.text_config.hidden_size, cast(Tensor, self.get_input_embeddings().weight)
         merged = tuple(torch.cat(own) if own else like.new_zeros(0, width) for own in rows)
-        return BaseModelOutputWithPooling(last_hidden_state=nothing, pooler_output=merged)
+        return BaseModelOutputWithPooling(last_hidden_state=nothing, pooler_output=merged)  # type: ignore[arg-type]  # typed as one FloatTensor
 
     def gate_weights(self, question_ids: Tensor | None, pictures: int) -> Tensor | None:
         """By how much each visual stream is scaled for each picture, (I, S) with mean 1; None without a gate.
@@ -196,14 +145,14 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
             question_ids = torch.full((pictures, 1), -1, device=self.device)
         question_ids = question_ids.flatten(1)
         words = self.get_input_embeddings()(question_ids.clamp(min=0))
-        return self.gate(words, question_ids >= 0) * len(self.config.visual)  # type: ignore[no-any-return]
+        return self.gate(words, question_ids >= 0) * len(self.config.visual)
 
     def _no_pictures(self) -> Tensor:
         """Zero, with a gradient to gate and visual streams."""
         weights = self.gate_weights(None, 1)
         zero = torch.zeros((), device=self.device) if weights is None else 0 * weights.sum()
         for name in self.config.visual:
-            zero = zero + self.streams[name].blank(self.blanks == "towers")  # type: ignore[operator]
+            zero = zero + self.streams[name].blank(self.blanks == "towers")
         return zero
 
     def get_audio_features(
@@ -226,7 +175,7 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
             return BaseModelOutputWithPooling(pooler_output=tokens.flatten(0, 1))
         lengths = input_features_mask.reshape(len(tokens), -1).sum(1).tolist()
         own = [row[: voice_tokens(int(length), row.shape[0])] for row, length in zip(tokens, lengths, strict=True)]
-        return BaseModelOutputWithPooling(pooler_output=torch.cat(own))
+        return BaseModelOutputWithPooling(pooler_output=torch.cat(own))  # type: ignore[arg-type]
 
     def forward(
         self,
@@ -255,18 +204,18 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
             inputs_embeds = self.get_input_embeddings()(input_ids)
         if pixel_values is not None:
             seen = self.get_image_features(pixel_values, face_values, face_counts, question_ids)
-            tokens = torch.cat(seen.pooler_output)
-            inputs_embeds = _filled(inputs_embeds, input_ids, self.config.image_token_id, tokens, "<|image|>")
+            tokens = torch.cat(cast(tuple[Tensor, ...], seen.pooler_output))
+            inputs_embeds = filled(inputs_embeds, input_ids, self.config.image_token_id, tokens, "<|image|>")
             if seen.last_hidden_state is not None:
                 inputs_embeds = inputs_embeds + seen.last_hidden_state
         elif self.blanks:
             inputs_embeds = inputs_embeds + self._no_pictures()
         if input_features is not None:
-            heard = self.get_audio_features(input_features, input_features_mask).pooler_output
-            inputs_embeds = _filled(inputs_embeds, input_ids, self.config.audio_token_id, heard, "<|audio|>")
+            heard = cast(Tensor, self.get_audio_features(input_features, input_features_mask).pooler_output)
+            inputs_embeds = filled(inputs_embeds, input_ids, self.config.audio_token_id, heard, "<|audio|>")
         elif self.blanks and "speech" in self.streams:
-            inputs_embeds = inputs_embeds + self.streams["speech"].blank(self.blanks == "towers")  # type: ignore[operator]
-        return self.language_model(  # type: ignore[no-any-return]
+            inputs_embeds = inputs_embeds + self.streams["speech"].blank(self.blanks == "towers")
+        return self.language_model(
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
@@ -275,14 +224,15 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
         )
 
 
-class EmoLLMForConditionalGeneration(EmoLLMPreTrainedModel, GenerationMixin):
+class EmoLLMForConditionalGeneration(EmoLLMPreTrainedModel, MediaGenerationMixin):
     """The model with its head; see docs/model.md.
 
     Args:
         config: Architecture.
     """
 
-    _tied_weights_keys: ClassVar = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
+    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}  # noqa: RUF012
+    model: EmoLLMModel
 
     def __init__(self, config: EmoLLMConfig) -> None:
         super().__init__(config)
@@ -375,8 +325,8 @@ class EmoLLMForConditionalGeneration(EmoLLMPreTrainedModel, GenerationMixin):
         if labels is not None:
             loss = self._loss(hidden, labels, num_items_in_batch)
         return CausalLMOutputWithPast(
-            loss=loss,
-            logits=logits,
+            loss=loss,  # type: ignore[arg-type]  # typed as FloatTensor
+            logits=logits,  # type: ignore[arg-type]
             past_key_values=output.past_key_values,
             hidden_states=getattr(output, "hidden_states", None),
             attentions=getattr(output, "attentions", None),
@@ -390,7 +340,7 @@ class EmoLLMForConditionalGeneration(EmoLLMPreTrainedModel, GenerationMixin):
             logits = logits * scale
         if cap := getattr(text, "final_logit_softcapping", None):
             logits = torch.tanh(logits / cap) * cap
-        return logits  # type: ignore[no-any-return]
+        return logits
 
     def _loss(self, hidden: Tensor, labels: Tensor, items: Tensor | int | None) -> Tensor:
         """Cross-entropy of the next token, with logits only where a token is to be predicted."""
@@ -399,93 +349,3 @@ class EmoLLMForConditionalGeneration(EmoLLMPreTrainedModel, GenerationMixin):
         summed = functional.cross_entropy(self.head(hidden[where]).float(), wanted[where], reduction="sum")
         count = where.sum() if items is None else torch.as_tensor(items, device=summed.device)
         return summed / count.clamp(min=1)
-
-    def prepare_inputs_for_generation(
-        self, input_ids: Tensor, is_first_iteration: bool = False, **kwargs: Any
-    ) -> dict[str, Any]:
-        """The next step's arguments: media come with the first step, later ones find them in the cache."""
-        media = {name: kwargs.pop(name, None) for name in MEDIA}
-        inputs: dict[str, Any] = super().prepare_inputs_for_generation(
-            input_ids, is_first_iteration=is_first_iteration, **kwargs
-        )
-        if is_first_iteration or not kwargs.get("use_cache", True):
-            inputs.update(media)
-        return inputs
-
-    def _expand_inputs_for_generation(
-        self, expand_size: int = 1, is_encoder_decoder: bool = False, input_ids: Tensor | None = None, **kwargs: Any
-    ) -> tuple[Tensor | None, dict[str, Any]]:
-        """Repeats each conversation with its media for beams and several replies; media are counted by item, not by conversation."""
-        media = {name: kwargs.pop(name) for name in MEDIA if kwargs.get(name) is not None}
-        if expand_size > 1 and media and input_ids is not None:
-            items = {name: value for name, value in media.items() if name.startswith("input_features")}
-            pictures = {name: value for name, value in media.items() if name not in items}
-            media = {
-                **_repeated(pictures, self._pictures_of(input_ids, pictures), expand_size),
-                **_repeated(items, self._voices_of(input_ids, items), expand_size),
-            }
-        input_ids, kwargs = super()._expand_inputs_for_generation(
-            expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **kwargs
-        )
-        return input_ids, {**kwargs, **media}
-
-    def _pictures_of(self, input_ids: Tensor, media: dict[str, Tensor]) -> list[int]:
-        """How many pictures each conversation has."""
-        if not media:
-            return []
-        counts = media.get("face_counts")
-        rows = {name: self.model.streams[name].connector.rows for name in self.config.visual}
-        faces = [0] * len(media["pixel_values"]) if counts is None else counts.tolist()
-        sizes = [rows.get("scene", 0) + count * rows.get("face", 0) for count in faces]
-        return _shared_out(sizes, (input_ids == self.config.image_token_id).sum(1).tolist())
-
-    def _voices_of(self, input_ids: Tensor, media: dict[str, Tensor]) -> list[int]:
-        """How many voices each conversation has."""
-        if not media:
-            return []
-        most = self.config.max_source_positions
-        mask = media.get("input_features_mask")
-        lengths = [FRAMES] * len(media["input_features"]) if mask is None else mask.sum(1).tolist()
-        sizes = [voice_tokens(int(length), most) for length in lengths]
-        return _shared_out(sizes, (input_ids == self.config.audio_token_id).sum(1).tolist())
-
-
-def voice_tokens(frames: int, most: int) -> int:
-    """Tokens of a voice of so many frames of 10 ms, of which 3,000 have ``most``; at least one."""
-    return max(1, min(most, -(-frames * most // FRAMES)))
-
-
-def _filled(vectors: Tensor, ids: Tensor | None, token: int, tokens: Tensor, shown: str) -> Tensor:
-    """Word vectors (B, N, D) with tokens (M, D) in the place of their placeholders."""
-    if ids is None:
-        raise ConfigError(
-            f"media need the tokens they stand among; give input_ids, not only inputs_embeds, for {shown}"
-        )
-    places = ids == token
-    if (wanted := int(places.sum())) != len(tokens):
-        raise DataError(
-            f"{wanted} {shown} placeholders but {len(tokens)} vectors of media; let the processor place them, and do not "
-            "cut its tokens"
-        )
-    return vectors.masked_scatter(places.unsqueeze(-1), tokens.to(vectors.device, vectors.dtype))
-
-
-def _shared_out(sizes: list[int], wanted: list[int]) -> list[int]:
-    """How many items, in order, fill the placeholders of each conversation."""
-    counts, item = [], 0
-    for places in wanted:
-        start = item
-        while places > 0 and item < len(sizes):
-            places -= sizes[item]
-            item += 1
-        counts.append(item - start)
-    return counts
-
-
-def _repeated(media: dict[str, Tensor], counts: list[int], times: int) -> dict[str, Tensor]:
-    """Media whose items are repeated conversation by conversation."""
-    index, start = [], 0
-    for count in counts:
-        index += list(range(start, start + count)) * times
-        start += count
-    return {name: value[torch.tensor(index, dtype=torch.long, device=value.device)] for name, value in media.items()}

@@ -1,20 +1,20 @@
 """The processor: text with placeholders and its media to tensors, the same in training, in ``generate`` and inside of vLLM."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
 from transformers.image_processing_utils import BatchFeature
-from transformers.processing_utils import ImagesKwargs, MultiModalData, ProcessingKwargs, ProcessorMixin, Unpack
+from transformers.processing_utils import ImagesKwargs, MultiModalData, ProcessingKwargs, ProcessorMixin
 
 from emollm.errors import DataError
-from emollm.modeling.configuration import FRAMES, EmoLLMConfig
+from emollm.generate import CONTROL, neutral
+from emollm.modeling.configuration import FRAMES, EmoLLMConfig, voice_tokens
 from emollm.modeling.fusion import PADDING
 from emollm.modeling.image_processing import EmoLLMImageProcessor, fingerprint, flattened
-from emollm.modeling.modeling import voice_tokens
 
 IMAGE, AUDIO = "<|image|>", "<|audio|>"
 """Placeholders of a picture and of a voice in the text."""
@@ -36,9 +36,10 @@ class EmoLLMImagesKwargs(ImagesKwargs, total=False):
 class EmoLLMProcessorKwargs(ProcessingKwargs, total=False):
     """Arguments of the processor beside text and media."""
 
-    images_kwargs: EmoLLMImagesKwargs
+    images_kwargs: EmoLLMImagesKwargs  # type: ignore[misc]  # more arguments than the base class has
     _defaults = {  # type: ignore[misc]  # noqa: RUF012  # read so by ProcessorMixin
-        "text_kwargs": {"add_special_tokens": False, "padding": False},
+        # A reply goes on behind the last token, so that rows are filled up before the first.
+        "text_kwargs": {"add_special_tokens": False, "padding": False, "padding_side": "left"},
         "audio_kwargs": {"sampling_rate": RATE},
     }
 
@@ -62,7 +63,7 @@ class EmoLLMProcessor(ProcessorMixin):
     image_processor_class = "AutoImageProcessor"
     feature_extractor_class = "WhisperFeatureExtractor"
     tokenizer_class = "AutoTokenizer"
-    valid_processor_kwargs = EmoLLMProcessorKwargs
+    valid_processor_kwargs = EmoLLMProcessorKwargs  # type: ignore[assignment]  # for the same reason
 
     def __init__(
         self,
@@ -127,11 +128,11 @@ class EmoLLMProcessor(ProcessorMixin):
             images: Pictures of all texts in order, nested or flat.
             text: One text or several, with one ``<|image|>`` a picture and one ``<|audio|>`` a voice.
             videos: Not taken; give frames as pictures.
-            audio: Voices of all texts in order, (samples,) float arrays at 16 kHz.
-            **kwargs: ``boxes``, ``question``, and what tokenizers take (``padding``, ``return_tensors`` …).
+            audio: Voices of all texts in order, (samples,) floats in [-1, 1] or int16 at 16 kHz.
+            **kwargs: ``boxes``, ``question``, and what tokenizers take (``padding``, on the left unless told otherwise, ``return_tensors`` …).
 
         Raises:
-            DataError: A text has more or fewer placeholders than media, or the model has no stream for them.
+            DataError: A text has more or fewer placeholders than media, the model has no stream for them, or they are not of the stated form.
         """
         if videos is not None:
             raise DataError("videos are not taken as such; give their frames as pictures and their sound as a voice")
@@ -145,7 +146,30 @@ class EmoLLMProcessor(ProcessorMixin):
                     _refuse_unequal(places, count, token, bool(streams))
         images = None if images is None else flattened(images) or None
         audio = None if audio is None else flattened(audio) or None
-        return super().__call__(images=images, text=text, audio=audio, **kwargs)  # type: ignore[no-any-return]
+        return super().__call__(images=images, text=text, audio=audio, **kwargs)
+
+    def apply_chat_template(self, conversation: Any, chat_template: str | None = None, **kwargs: Any) -> Any:
+        """As transformers does it; what looks like a control token in the texts of the turns is broken up."""
+        nested = bool(conversation) and not isinstance(conversation[0], Mapping)
+        chats = conversation if nested else [conversation]
+        safe = [[self._harmless(turn) for turn in chat] for chat in chats]
+        return super().apply_chat_template(safe if nested else safe[0], chat_template, **kwargs)
+
+    def harmless(self, text: str) -> str:
+        """A text as it is, or with what looks like a control token broken up."""
+        return neutral(text, map(str, self.tokenizer.all_special_tokens)) if CONTROL.search(text) else text
+
+    def _harmless(self, turn: Mapping[str, Any]) -> dict[str, Any]:
+        content = turn["content"]
+        if isinstance(content, str):
+            return {**turn, "content": self.harmless(content)}
+        return {
+            **turn,
+            "content": [
+                {**part, "text": self.harmless(part["text"])} if part.get("type") == "text" else part
+                for part in content
+            ],
+        }
 
     def _process_images(self, images: Any, **kwargs: Any) -> tuple[dict[str, Any], list[str]]:
         """Rows of the pictures, and what stands in the place of each in the text."""
@@ -178,6 +202,8 @@ class EmoLLMProcessor(ProcessorMixin):
 
     def _process_audio(self, audio: Any, **kwargs: Any) -> tuple[dict[str, Any], list[str]]:
         """Log-mel frames of the voices, and what stands in the place of each in the text."""
+        if (rate := kwargs.get("sampling_rate") or RATE) != RATE:
+            raise DataError(f"voices are taken at {RATE} Hz, got sampling_rate={rate}; resample them")
         heard = self.feature_extractor(
             [_voice(each) for each in audio],
             sampling_rate=RATE,
@@ -225,12 +251,15 @@ class EmoLLMProcessor(ProcessorMixin):
 
 
 def _voice(samples: Any) -> NDArray[np.float32]:
-    """(samples,) of a voice.
+    """(samples,) of a voice in [-1, 1].
 
     Raises:
         DataError: It is no sound, has several channels, or is empty.
     """
-    sound = np.asarray(samples, dtype=np.float32)
+    given = np.asarray(samples)
+    if given.dtype != np.int16 and not np.issubdtype(given.dtype, np.floating):
+        raise DataError(f"a voice is of floats in [-1, 1] or of int16, got {given.dtype}; decode it so")
+    sound = given.astype(np.float32) / (2**15 if given.dtype == np.int16 else 1)
     if sound.ndim != 1 or not len(sound) or not np.isfinite(sound).all():
         raise DataError(
             f"a voice is one channel of finite samples at {RATE} Hz, got shape {sound.shape}; decode it so, or leave it out"

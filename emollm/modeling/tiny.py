@@ -124,12 +124,13 @@ def tiny(
     """
     torch.manual_seed(seed)
     words = tokenizer()
+    ids = words.get_vocab()
     config = EmoLLMConfig(
         text_config=text_config(backbone, len(words)),
         streams={name: stream(name, connector) for name in streams},
         gate=GateSettings(width=16) if gate else None,
-        image_token_id=words.convert_tokens_to_ids(IMAGE),
-        audio_token_id=words.convert_tokens_to_ids(AUDIO),
+        image_token_id=ids[IMAGE],
+        audio_token_id=ids[AUDIO],
         pad_token_id=words.pad_token_id,
         eos_token_id=words.eos_token_id,
     )

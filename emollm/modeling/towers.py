@@ -35,8 +35,8 @@ class Seen(NamedTuple):
     """(R, P), or None."""
 
 
-class Tower(Protocol):
-    """An encoder, an ``nn.Module``."""
+class Tower(nn.Module):
+    """An encoder: pictures or voices to :class:`Seen`."""
 
     size: int
     """Side of its pictures in pixels; of speech: log-mel bands."""
@@ -47,16 +47,12 @@ class Tower(Protocol):
     summary_width: int
     """P of the summary; 0 where it gives none."""
 
-    def __call__(self, inputs: Tensor) -> Seen:
-        """Features of pictures or voices."""
-        ...
-
 
 class TowerSettings(Protocol):
     """Architecture of a tower (:class:`emollm.config.Settings`)."""
 
-    def build(self) -> nn.Module:
-        """A :class:`Tower` with fresh weights."""
+    def build(self) -> Tower:
+        """The tower with fresh weights."""
         ...
 
     @classmethod
@@ -77,8 +73,8 @@ TOWERS: Registry[type[TowerSettings]] = Registry(
 """Name -> settings class of a tower."""
 
 
-def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
-    """The :class:`Tower` of that name with fresh weights.
+def build(name: str, settings: Mapping[str, Any]) -> Tower:
+    """The tower of that name with fresh weights.
 
     Raises:
         ConfigError: Unknown tower, or settings that are not its own.
@@ -104,7 +100,7 @@ class FaceNetTowerSettings(Settings):
         return FaceNetTower(self.net)
 
 
-class FaceNetTower(nn.Module):
+class FaceNetTower(Tower):
     """A face net whose last map gives the features, and whose heads give the summary.
 
     Args:
@@ -141,7 +137,7 @@ class OpenClipTowerSettings(Settings):
         return OpenClipTower(self)
 
 
-class OpenClipTower(nn.Module):
+class OpenClipTower(Tower):
     """All patch features of a CLIP picture tower, and its embedding as the summary.
 
     Args:
@@ -223,7 +219,7 @@ class VisionTowerSettings(Settings):
         return VisionTower(self)
 
 
-class VisionTower(nn.Module):
+class VisionTower(Tower):
     """Features of a vision model of transformers.
 
     Args:
@@ -271,7 +267,7 @@ class WhisperTowerSettings(Settings):
         return WhisperTower(self)
 
 
-class WhisperTower(nn.Module):
+class WhisperTower(Tower):
     """Features of 20 ms of a voice each.
 
     Args:

@@ -154,3 +154,27 @@ def test_a_sentence_behind_a_quotation_is_read_by_itself() -> None:
     first, second = course('The words are "Go away." At 3 s the brows are lowered.')
     assert not first.moments
     assert [one.first for one in second.moments] == [3]
+
+
+@pytest.mark.parametrize(
+    ("text", "directions"),
+    [
+        ("in an unusually high voice", {(PITCH, 1)}),
+        ("Her speech rate is twice the normal one", {(RATE, 1)}),
+        ("It would be wrong to infer sadness from the raised volume", {(LOUDNESS, 1)}),
+    ],
+)
+def test_levels_against_the_usual_are_read_in_any_clause(text: str, directions: set[tuple[str, int]]) -> None:
+    assert set(only(text).directions) == directions
+
+
+def test_a_verb_of_saying_tells_how_loud_a_quotation_is() -> None:
+    level, quote = course("She whispers “we made it”.")
+    assert isinstance(level, Heard)
+    assert isinstance(quote, Heard)
+    assert (level.directions, level.extreme, quote.topic) == (((LOUDNESS, -1),), True, Topic.QUOTE)
+
+
+def test_pauses_that_are_absent_are_denied() -> None:
+    assert only("pauses are absent").polarity is Polarity.ABSENT
+    assert heard("she breaks off the conversation", 0, 31) == []

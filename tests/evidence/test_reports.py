@@ -14,6 +14,7 @@ TRAIN, SISTER, PARTY = (
     "Nobody came to my party.",
 )
 SPIDER, FINE, HOME = "Is that a spider?", "I'm fine, thanks.", "I don't want to go home yet."
+DOOR, FORGET = "Shut the door, it's freezing.", "It doesn't matter, forget I said anything."
 
 
 def verdicts(said: str, text: str) -> set[Verdict]:
@@ -34,6 +35,11 @@ def verdicts(said: str, text: str) -> set[Verdict]:
         (FINE, "He thanks them."),
         (HOME, "She says that she doesn't want to go home yet."),
         ("Get out.", "The speaker says only two words."),
+        (DOOR, "She asks someone to close the door because of the cold."),
+        (DOOR, "The request to close the door is made softly."),
+        (FORGET, "She tells the other person to forget that she said anything."),
+        ("My mother passed away on Tuesday.", "He tells us that his mum died."),
+        ("It wasn't me.", "He denies having done it."),
     ],
 )
 def test_what_was_said_may_be_told_in_other_words(said: str, text: str) -> None:
@@ -54,6 +60,12 @@ def test_what_was_said_may_be_told_in_other_words(said: str, text: str) -> None:
         (FINE, "He offers his condolences."),
         (HOME, 'He says "I want to go home".'),
         ("Get out.", "Five words are spoken."),
+        (DOOR, "She orders the boys to peel potatoes."),
+        (DOOR, "He accuses someone of having stolen his bike."),
+        (DOOR, "With a wavering voice, she asks how much the ticket costs."),
+        (FORGET, "The speaker wishes them a speedy recovery."),
+        (FORGET, "According to the transcript, she has lost an earring."),
+        (TRAIN, "He refuses to miss the train."),
     ],
 )
 def test_what_stands_in_the_place_of_what_was_said_is_contradicted(said: str, text: str) -> None:
@@ -62,7 +74,7 @@ def test_what_stands_in_the_place_of_what_was_said_is_contradicted(said: str, te
 
 @pytest.mark.parametrize(
     ("said", "text"),
-    [(FINE, "She says that she is okay."), (TRAIN, "He speaks of his journey."), (FINE, "He asks to be left alone.")],
+    [(FINE, "She says that she is okay."), (TRAIN, "He speaks of his journey."), (DOOR, "He asks for help.")],
 )
 def test_a_paraphrase_in_words_of_its_own_is_open(said: str, text: str) -> None:
     assert verdicts(said, text) == {Verdict.UNVERIFIABLE}
@@ -74,6 +86,20 @@ def test_a_paraphrase_in_words_of_its_own_is_open(said: str, text: str) -> None:
 )
 def test_nobody_says_what_no_person_says(text: str) -> None:
     assert reports(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The question is whether he is angry or merely tense.",
+        "It is hard to say whether he is tired.",
+        "As if asking for reassurance, he looks up.",
+        "I would describe him as a nervous person.",
+        "He thinks that it is a bad idea.",
+    ],
+)
+def test_what_a_writer_makes_of_it_is_no_claim_of_words(text: str) -> None:
+    assert Verdict.CONTRADICTED not in verdicts(TRAIN, text)
 
 
 def test_what_is_told_ends_before_what_a_face_does() -> None:

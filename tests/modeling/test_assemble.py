@@ -1,26 +1,36 @@
 """A model out of pretrained parts."""
 
+import contextlib
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
+from tokenizers import AddedToken, Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     AutoModelForCausalLM,
     PhiConfig,
     PhiForCausalLM,
+    PreTrainedTokenizerFast,
     SiglipImageProcessor,
     SiglipVisionConfig,
     SiglipVisionModel,
 )
 
 from emollm.errors import ConfigError, ModelError
-from emollm.modeling.assemble import Built, ModelSettings, StreamSource, assemble, load
+from emollm.modeling.assemble import Built, ModelSettings, StreamSource, assemble, load, main
 from emollm.modeling.configuration import ConnectorSettings, GateSettings
+from emollm.modeling.conversation import encode
 from emollm.modeling.processing import AUDIO, IMAGE
-from emollm.modeling.tiny import BACKBONES, tiny_backbone, tokenizer
+from emollm.modeling.tiny import BACKBONES, text_config, tiny, tiny_backbone, tokenizer
+from emollm.types import Message, TextPart
 from tests.modeling.conversations import STREAMS, TURNS, inputs
 
 SMALL = {
@@ -65,9 +75,10 @@ def whole(parts: Path) -> Built:
 # ---- what it takes --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", [*BACKBONES, "llama, vocabulary full"])
 def test_on_text_it_is_the_backbone(backbone: str, tmp_path: Path) -> None:
-    folder = tiny_backbone(tmp_path / "backbone", backbone)
+    kind, _, full = backbone.partition(", ")
+    folder = (bare_backbone if full else tiny_backbone)(tmp_path / "backbone", kind)
     alone = AutoModelForCausalLM.from_pretrained(folder).eval()
     if (
         backbone == "gemma"
@@ -122,6 +133,51 @@ def test_placeholders_become_tokens_where_the_backbone_has_none(tmp_path: Path) 
     assert ids == [model.config.image_token_id, model.config.audio_token_id]
     assert len(set(ids)) == 2
     assert model.get_input_embeddings().num_embeddings >= len(words)
+
+
+def test_a_base_model_without_chat_template_learns_to_end_its_replies(tmp_path: Path) -> None:
+    model, processor = assemble(ModelSettings(backbone=str(bare_backbone(tmp_path))))
+    words = processor.tokenizer
+    said = [Message(role=role, content=(TextPart(text="Joy."),)) for role in ("user", "assistant")]
+    learnt = [token for token in encode(processor, said).labels if token >= 0]
+    assert words.convert_ids_to_tokens(learnt[-1]) == "<|im_end|>"
+    assert learnt[-1] == words.eos_token_id == model.generation_config.eos_token_id == model.config.eos_token_id
+    assert len(learnt) == len("Joy.") + 1
+    assert words.pad_token_id not in (None, words.eos_token_id)
+
+
+def bare_backbone(folder: Path, backbone: str = "llama") -> Path:
+    """Writes a tiny base model as one finds them: no chat template, no padding, no spare word vectors."""
+    letters = sorted(ByteLevel.alphabet())
+    of_bytes = Tokenizer(BPE(vocab={letter: index for index, letter in enumerate(letters)}, merges=[]))
+    of_bytes.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    of_bytes.add_special_tokens([AddedToken("<|endoftext|>")])
+    words = PreTrainedTokenizerFast(tokenizer_object=of_bytes, eos_token="<|endoftext|>")
+    AutoModelForCausalLM.from_config(text_config(backbone, len(words))).save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+def test_the_command_saves_what_the_settings_name(parts: Path, tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(json.dumps({"backbone": str(parts / "llama"), "streams": {"face": {"tower": "face-mt"}}}))
+    command = [str(file), str(tmp_path / "base"), "--set", "max_faces=2"]
+    said = CliRunner().invoke(main, command)
+    assert said.exit_code == 0, said.output
+    told = load(tmp_path / "base").model
+    assert told.config.max_faces == 2
+    assert f"{sum(each.numel() for each in told.parameters()):,} parameters" in said.output
+    again = CliRunner().invoke(main, command)
+    assert (again.exit_code, again.output) == (
+        2,
+        f"emollm: {command[1]}: is there already; give another folder, or remove it\n",
+    )
+    wrong = CliRunner().invoke(
+        main, [command[0], str(tmp_path / "other"), "--set", "streams={smell: {tower: face-mt}}"]
+    )
+    assert wrong.exit_code == 2
+    assert "unknown stream 'smell'; known: face, scene, speech" in wrong.output
+    assert {path.name for path in tmp_path.iterdir()} == {"settings.yaml", "base"}
 
 
 # ---- what it refuses ------------------------------------------------------------------------------------------------
@@ -182,3 +238,25 @@ def test_a_folder_that_is_no_model_is_refused_in_one_line(damage: str, parts: Pa
         with pytest.raises(ModelError, match=folder.name) as caught:
             read()
         assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("held", ["tokenizer", "processor", "config"])
+def test_code_in_the_folder_of_a_model_is_not_run_and_not_asked_about(
+    held: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built = tiny(streams=())
+    built.model.save_pretrained(tmp_path)
+    built.processor.save_pretrained(tmp_path)
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\nclass Evil: ...\n")
+    file = tmp_path / {"config": "config.json"}.get(held, f"{held}_config.json")
+    told = json.loads(file.read_text())
+    kinds = ("AutoTokenizer", "AutoProcessor", "AutoConfig", "AutoModel", "AutoImageProcessor")
+    told["auto_map"] = {kind: ["evil.Evil", "evil.Evil"] if kind == "AutoTokenizer" else "evil.Evil" for kind in kinds}
+    told |= {"tokenizer_class": "Evil"} if held == "tokenizer" else {}
+    file.write_text(json.dumps(told))
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
+    with contextlib.suppress(ModelError):
+        load(tmp_path)
+    assert not (tmp_path / "ran").exists()
+    assert sys.stdin.tell() == 0
+    assert "custom code" not in capsys.readouterr().out

@@ -167,6 +167,10 @@ def test_placeholders_that_were_cut_are_refused(seeing: Built) -> None:
     cut["attention_mask"] = torch.ones_like(cut["input_ids"])
     with pytest.raises(DataError, match=r"^9 <\|image\|> placeholders but 10 vectors of media; let the processor"):
         model(**cut)
+    with pytest.raises(
+        DataError, match=r"vectors of media but no <\|image\|> .* give media once, with the turn that holds them"
+    ):
+        model(**moved(batch, "input_ids", torch.zeros_like(ids)))
     with pytest.raises(ConfigError, match="give input_ids, not only inputs_embeds"):
         model(inputs_embeds=torch.zeros(1, 4, 64), pixel_values=batch["pixel_values"])
 

@@ -1,5 +1,6 @@
-"""One thread, and a tiny data set that every training here can learn."""
+"""One thread, tiny data that every training here can learn, and a tiny model to train."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,3 +41,38 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name=np.array([f"{k}.png" for k in range(112)]),
     )
     return file
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model with all streams and a gate, saved."""
+    from emollm.modeling.tiny import tiny
+
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    built = tiny("llama", gate=True)
+    built.model.save_pretrained(folder)
+    built.processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``train.jsonl`` (16 Samples) and ``valid.jsonl`` (6)."""
+    from tests.train.sft_runs import sample, write
+
+    folder = tmp_path_factory.mktemp("samples")
+    write(folder / "train.jsonl", [sample(folder, index, "train") for index in range(16)])
+    write(folder / "valid.jsonl", [sample(folder, index, "valid") for index in range(100, 106)])
+    return folder
+
+
+@pytest.fixture
+def recipe(model: Path, data: Path, tmp_path: Path) -> Path:
+    """Four steps with adapters on the tiny model."""
+    values = {
+        "model": str(model), "data": [{"path": str(data / "train.jsonl")}], "out": str(tmp_path / "run"), "log_every": 1,
+        "train": {"lora": {"dropout": 0.0}}, "optimise": {"rate": 0.005, "steps": 4, "batch": 4},
+    }  # fmt: skip
+    path = tmp_path / "recipe.yaml"
+    path.write_text(json.dumps(values))
+    return path

@@ -3,103 +3,20 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
-from emollm import config
 from emollm.errors import ConfigError, DataError, ModelError
 from emollm.modeling.assemble import load
 from emollm.modeling.conversation import batch_of
-from emollm.modeling.tiny import tiny
 from emollm.train import sft, sft_state
+from emollm.train.native import NativeReader
 from emollm.train.sft_data import Order, Samples
-from emollm.train.sft_recipe import BatchSettings, SampleSource, SftRecipe
-
-LABELS = ("happiness", "sadness")
-
-
-def sample(folder: Path, index: int, split: str, *, words: str = "Which emotion?") -> dict[str, Any]:
-    """A dark face is happy and a bright one sad; every third has a voice, every fourth no media at all."""
-    label = LABELS[index % 2]
-    content: list[dict[str, str]] = []
-    media: list[dict[str, Any]] = []
-    if index % 4:
-        draw = np.random.default_rng(index)
-        pixels = draw.integers(0, 90, (40, 40, 3)) + 160 * (index % 2)
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")
-        content.append({"type": "image"})
-        media.append({"type": "image", "path": f"{index}.png", "box": {"x": 2, "y": 2, "width": 36, "height": 36}})
-        if index % 3 == 0:
-            soundfile.write(folder / f"{index}.wav", draw.normal(size=16_000) * 0.05, 16_000)
-            content.append({"type": "audio"})
-            media.append({"type": "audio", "path": f"{index}.wav"})
-    content.append({"type": "text", "text": words})
-    reply = [{"type": "text", "text": f"{label.capitalize()}."}]
-    messages = [{"role": "user", "content": content}, {"role": "assistant", "content": reply}]
-    provenance = {"engine": "test@1", "licence": "CC0-1.0", "label_visible": False, "clip": str(index)}
-    return {
-        "id": str(index), "task": "recognition", "messages": messages, "media": media, "label": label, "label_set": "ferplus",
-        "gold": [label], "split": split, "provenance": provenance,
-    }  # fmt: skip
-
-
-def write(path: Path, samples: Sequence[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(each) + "\n" for each in samples))
-    return path
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny") / "model"
-    built = tiny("llama", gate=True)
-    built.model.save_pretrained(folder)
-    built.processor.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("samples")
-    write(folder / "train.jsonl", [sample(folder, index, "train") for index in range(16)])
-    write(folder / "valid.jsonl", [sample(folder, index, "valid") for index in range(100, 106)])
-    return folder
-
-
-@pytest.fixture
-def recipe(model: Path, data: Path, tmp_path: Path) -> Path:
-    values = {
-        "model": str(model), "data": [{"path": str(data / "train.jsonl")}], "out": str(tmp_path / "run"), "log_every": 1,
-        "train": {"lora": {"dropout": 0.0}}, "optimise": {"rate": 0.005, "steps": 4, "batch": 4},
-    }  # fmt: skip
-    path = tmp_path / "recipe.yaml"
-    path.write_text(json.dumps(values))
-    return path
-
-
-def made(recipe: Path, *overrides: str) -> SftRecipe:
-    return config.load(SftRecipe, recipe, overrides)
-
-
-def losses(out: Path) -> list[float]:
-    """The loss of each step, as the newest checkpoint tells it."""
-    newest = max(out.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    history = json.loads((newest / "trainer_state.json").read_text())["log_history"]
-    return [entry["loss"] for entry in history if "loss" in entry]
-
-
-def run(recipe: Path, *overrides: str, stage: sft.Stage = "sft") -> Path:
-    made_recipe = made(recipe, *overrides)
-    sft.run(made_recipe, stage)
-    return made_recipe.out
-
+from emollm.train.sft_recipe import BatchSettings, SampleSource
+from tests.train.sft_runs import losses, made, run, sample, write
 
 # ---- what is learnt -------------------------------------------------------------------------------------------------
 
@@ -142,7 +59,7 @@ def test_qlora_trains_on_four_bits_and_ends_in_full_precision(recipe: Path) -> N
 
 def test_only_the_assistants_tokens_are_learnt(model: Path, data: Path) -> None:
     processor = load(model).processor
-    samples = Samples([SampleSource(path=data / "train.jsonl")], processor, 512)
+    samples = Samples([SampleSource(path=data / "train.jsonl")], NativeReader(processor), 512)
     one = samples[1]
     learnt = [token for token in one.labels if token >= 0]
     assert processor.tokenizer.decode(learnt) == "Sadness.<|im_end|>"
@@ -175,7 +92,7 @@ def test_a_folder_of_another_run_is_not_written_over(recipe: Path) -> None:
 
 def test_packed_samples_do_not_see_each_other(model: Path, data: Path) -> None:
     built = load(model)
-    samples = Samples([SampleSource(path=data / "train.jsonl")], built.processor, 512)
+    samples = Samples([SampleSource(path=data / "train.jsonl")], NativeReader(built.processor), 512)
     some = [samples[index] for index in (0, 1, 3)]
     padding = built.processor.tokenizer.pad_token_id
     with torch.inference_mode():
@@ -193,7 +110,7 @@ def test_weights_say_how_often_a_sample_is_seen_in_an_epoch(model: Path, data: P
         SampleSource(path=data / "train.jsonl", weight=2.0),
         SampleSource(path=data / "valid.jsonl", weight=0.5),
     ]
-    samples = Samples(sources, load(model).processor, 512)
+    samples = Samples(sources, NativeReader(load(model).processor), 512)
     order = Order(samples, BatchSettings(), step=4, seed=0)
     first = list(order)
     order.set_epoch(1)
@@ -206,7 +123,7 @@ def test_weights_say_how_often_a_sample_is_seen_in_an_epoch(model: Path, data: P
 def test_grouped_steps_hold_samples_of_like_length(model: Path, tmp_path: Path) -> None:
     texts = ["why " * count for count in (1, 40, 2, 39, 3, 38, 4, 37)]
     write(tmp_path / "s.jsonl", [sample(tmp_path, 4 * k, "train", words=words) for k, words in enumerate(texts)])
-    samples = Samples([SampleSource(path=tmp_path / "s.jsonl")], load(model).processor, 512)
+    samples = Samples([SampleSource(path=tmp_path / "s.jsonl")], NativeReader(load(model).processor), 512)
     order = list(Order(samples, BatchSettings(), step=4, seed=0))
     assert sorted(map(sorted, (order[:4], order[4:]))) == [[0, 2, 4, 6], [1, 3, 5, 7]]
 
@@ -216,7 +133,7 @@ def test_a_long_sample_loses_the_end_of_its_reply_and_no_token_of_media(model: P
     long["messages"][1]["content"][0]["text"] = "Sadness. " * 40
     write(tmp_path / "s.jsonl", [long])
     processor = load(model).processor
-    one = Samples([SampleSource(path=tmp_path / "s.jsonl")], processor, 64)[0]
+    one = Samples([SampleSource(path=tmp_path / "s.jsonl")], NativeReader(processor), 64)[0]
     assert len(one.ids) == 64
     assert one.cut > 0
     assert one.ids.count(processor.image_token_id) == processor.scene_tokens + processor.face_tokens

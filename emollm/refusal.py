@@ -1,4 +1,4 @@
-"""How a training command answers what it cannot work with."""
+"""How a command of ``python -m emollm…`` answers what it cannot work with."""
 
 from typing import IO, Any
 
