@@ -34,6 +34,10 @@ class Reader(Protocol):
     processor: Any
     """With a ``tokenizer``."""
 
+    def wrong(self, sample: Sample) -> str | None:
+        """Why a Sample cannot be learnt from however it is cut, if so."""
+        ...
+
     def measure(self, records: Sequence[dict[str, Any]], limit: int) -> list[int | str]:
         """Tokens of each record when it is cut to ``limit``, or why it must be left out; media are not opened."""
         ...

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from emollm.errors import ConfigError
 from emollm.modeling.assemble import assemble, load
 from emollm.modeling.configuration import voice_tokens
-from emollm.modeling.conversation import LEAST, Encoded, batch_of, encode
+from emollm.modeling.conversation import LEAST, Encoded, batch_of, encode, refused
 from emollm.modeling.processing import EmoLLMProcessor
 from emollm.samples import Sample
 from emollm.train.families import Opened
@@ -27,8 +27,13 @@ class NativeReader:
         self.processor = processor
         self._frames: dict[tuple[tuple[str, ...], bool], int] = {}
 
+    def wrong(self, sample: Sample) -> str | None:
+        """Videos, and media in replies."""
+        return refused(sample.messages)
+
     def measure(self, records: Sequence[dict[str, Any]], limit: int) -> list[int | str]:
         """Lengths of some records by the tokenizer; what their media take is told from their kind."""
+        records = [_learnt(record) for record in records]
         needed = [_needed(record["messages"]) for record in records]
         texts = [_text(record["messages"]) for record in records]
         firsts = [_text(record["messages"][:count]) for record, count in zip(records, needed, strict=True)]
@@ -146,6 +151,14 @@ class Native:
             yield
         finally:
             model.model.blanks = before
+
+
+def _learnt(record: dict[str, Any]) -> dict[str, Any]:
+    """A record up to its last reply; see :func:`emollm.modeling.conversation.learnt_part`."""
+    messages = record["messages"]
+    end = max(place for place, each in enumerate(messages) if each["role"] == "assistant") + 1
+    count = sum(part.get("type") != "text" for each in messages[:end] for part in _parts(each))
+    return {**record, "messages": messages[:end], "media": (record.get("media") or ())[:count]}
 
 
 def _needed(messages: Sequence[dict[str, Any]]) -> int:

@@ -52,6 +52,10 @@ class PaliGemmaReader:
         self.processor, self.view = processor, view
         self.control = [*map(str, processor.tokenizer.all_special_tokens), str(processor.image_token)]
 
+    def wrong(self, sample: Sample) -> str | None:
+        """Nothing: what is not taken is counted, and what is too little left out."""
+        return None
+
     def measure(self, records: Sequence[dict[str, Any]], limit: int) -> list[int | str]:
         """Tokens of each record, or why it is left out."""
         firsts = [self._first(record) for record in records]
@@ -182,15 +186,15 @@ class PaliGemma:
 
         assert isinstance(recipe.model, Path)
         folder = located(recipe.model)
-        here: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "dtype": torch.float32}
-        here |= four_bits(recipe, stage, ["lm_head", TOWER, PROJECTOR])
+        here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
+        here |= {"dtype": torch.float32} | four_bits(recipe, stage, ["lm_head", TOWER, PROJECTOR])
         try:
             with quiet():
                 loaded: Any = PaliGemmaForConditionalGeneration.from_pretrained(
                     folder, output_loading_info=True, **here
                 )
                 model, info = loaded
-                processor = PaliGemmaProcessor.from_pretrained(folder, local_files_only=True)
+                processor = PaliGemmaProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder}: not a PaliGemma that can be loaded: {one_line(str(error))}") from error
         refuse_missing(str(folder), info["missing_keys"])

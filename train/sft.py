@@ -3,7 +3,7 @@
 A stopped run goes on from its last whole checkpoint when it is started again, with the loss it would have had. The best checkpoint by
 validation is written to ``out/model`` at the end, as any transformers model.
 
-    python -m emollm.train.sft train/recipes/sft/tiny.yaml --set out=runs/sft
+    python -m emollm.train.sft train/recipes/sft/emollm-135m.yaml --set out=runs/sft
     ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 -m emollm.train.sft RECIPE
     deepspeed --num_gpus 2 --module emollm.train.sft RECIPE --set deepspeed=zero2
 """
@@ -97,7 +97,7 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
     limit = recipe.batches.max_tokens
     reader, parts = family.reader(built.processor, recipe), family.parts(built.model)
     samples = Samples(recipe.data, reader, limit)
-    validation = Samples(recipe.validation, reader, limit) if recipe.validation else None
+    validation = Samples(recipe.validation, reader, limit, beside=samples) if recipe.validation else None
     set_seed(recipe.seed)  # what was drawn for a fresh model must not change what adapters start from
     model = prepared(built.model, parts, recipe, stage)
     mark = fingerprint(recipe, stage, base.content, samples.fingerprint, validation.fingerprint if validation else "")

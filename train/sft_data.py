@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import ValidationError
 from torch.utils.data import Dataset, Sampler
 
-from emollm.errors import DataError, EmollmError, one_line
+from emollm.errors import DataError, EmollmError
 from emollm.files import replacing
 from emollm.modeling.conversation import Encoded
 from emollm.samples import Sample
 from emollm.train.families import Reader
+from emollm.train.sft_checks import APART, Checks, marks_of
 from emollm.train.sft_recipe import BatchSettings, SampleSource
 
 GROUPS = 50
@@ -39,6 +39,17 @@ class Place(NamedTuple):
     """Whether it has a gold label and a label set."""
 
 
+Marked = tuple[Place, tuple[int, ...]]
+"""A place with the marks of its Sample; see :func:`emollm.train.sft_checks.marks_of`."""
+
+
+class Undrawable(DataError):
+    """A Sample that cannot be read any more; one line also where torch hands the error of another process on, with its traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.rpartition(f"{type(self).__module__}.{type(self).__qualname__}: ")[2].strip())
+
+
 class Samples(Dataset[Encoded]):
     """Samples of several files; only where they stand is kept in memory.
 
@@ -46,28 +57,33 @@ class Samples(Dataset[Encoded]):
         sources: Files and folders.
         reader: Of the model.
         limit: Most tokens of a Sample.
+        beside: The Samples that teach, where these here select: none may be of the same person, group or id.
 
     Raises:
-        DataError: A file cannot be read, holds no Sample, or a line is none.
+        DataError: A file cannot be read or holds no Sample; a line is none or cannot be used, and its source does not skip it.
     """
 
-    def __init__(self, sources: Sequence[SampleSource], reader: Reader, limit: int) -> None:
-        self.reader, self.limit = reader, limit
+    def __init__(
+        self, sources: Sequence[SampleSource], reader: Reader, limit: int, *, beside: "Samples | None" = None
+    ) -> None:
+        self.reader, self.limit, self._validating = reader, limit, beside is not None
         total = blake2b(digest_size=8)
         places: list[Place] = []
         lengths: list[int] = []
+        marks: list[tuple[int, ...]] = []
         self.rejects: list[tuple[str, str]] = []
         self.unread: Counter[str] = Counter()  # what the model does not take -> of how many Samples
         for source in sources:
             for path in files_of(source.path):
                 root = source.root or path.parent
                 total.update(os.path.relpath(root, path.parent).encode())  # what stays when all of it is moved
-                for place, length in self._scan(path, source, root, total):
+                for (place, own), length in self._scan(path, source, root, total):
                     if isinstance(length, str):
                         self.rejects.append((f"{path}:{place.line}", length))
                         continue
                     places.append(place)
                     lengths.append(length)
+                    marks.append(own)
         if not places:
             raise DataError(
                 f"{', '.join(str(source.path) for source in sources)}: no Samples to use ({len(self.rejects)} left out"
@@ -76,10 +92,25 @@ class Samples(Dataset[Encoded]):
         total.update(np.array([place.weight for place in places]).tobytes())
         self.places, self.lengths = places, np.array(lengths, np.int32)
         self.fingerprint = total.hexdigest()
+        self.marks = np.array(marks, np.int64)  # (N, 3) of sft_checks.APART
+        if beside is not None:
+            self._refuse_shared(beside)
 
     def __len__(self) -> int:
         """How many there are."""
         return len(self.places)
+
+    def _refuse_shared(self, beside: "Samples") -> None:
+        """Raises DataError if one of these is, or is of whom, others are."""
+        for column, field in enumerate(APART):
+            own = self.marks[:, column]
+            shared = (own != 0) & np.isin(own, beside.marks[:, column])
+            if shared.any():
+                place, value = self.places[shared.argmax()], getattr(self.sample(int(shared.argmax())), field)
+                raise DataError(
+                    f"{place.path}:{place.line}: {field} {value!r} teaches as well, so do {int(shared.sum())} validation Samples; "
+                    "validate on others than data holds"
+                )
 
     def __getitem__(self, index: int) -> Encoded:
         """One of them as the model takes it.
@@ -88,11 +119,11 @@ class Samples(Dataset[Encoded]):
             EmollmError: It cannot be used; the message names file and line.
         """
         place = self.places[index]
-        sample = self.sample(index)
+        where = f"{place.path}:{place.line}: "
         try:
-            return self.reader.encode(sample, place.root, self.limit)
+            return self.reader.encode(self.sample(index), place.root, self.limit)
         except EmollmError as error:
-            raise DataError(f"{place.path}:{place.line}: {error}") from error
+            raise Undrawable(where + str(error).removeprefix(where)) from error
 
     def sample(self, index: int) -> Sample:
         """One of them as it was written.
@@ -103,18 +134,13 @@ class Samples(Dataset[Encoded]):
         place = self.places[index]
         with place.path.open("rb") as file:
             file.seek(place.start)
-            try:
-                return Sample.model_validate_json(file.readline())
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                raise DataError(
-                    f"{place.path}:{place.line}: no Sample: {'.'.join(map(str, first['loc']))}: {one_line(first['msg'])}"
-                ) from error
+            return Sample.from_json(file.readline(), f"{place.path}:{place.line}")
 
-    def _scan(self, path: Path, source: SampleSource, root: Path, total: Any) -> Iterator[tuple[Place, int | str]]:
-        """Where each Sample of a file stands and its length in tokens, or why it is left out."""
-        waiting: list[tuple[Place, dict[str, Any]]] = []
+    def _scan(self, path: Path, source: SampleSource, root: Path, total: Any) -> Iterator[tuple[Marked, int | str]]:
+        """Where each Sample of a file stands, its marks and its length in tokens, or why it is left out."""
+        waiting: list[tuple[Marked, dict[str, Any]]] = []
         taken = 0
+        checks = Checks(self.reader, root, outside=source.outside, validating=self._validating)
         try:
             with path.open("rb") as file:
                 start = 0
@@ -122,16 +148,24 @@ class Samples(Dataset[Encoded]):
                     here, start = start, start + len(line)
                     if not line.strip():
                         continue
-                    record = _record(line, path, number)
-                    if source.split is not None and record.get("split") != source.split:
+                    record = _record(line)
+                    if record and source.split is not None and record.get("split") != source.split:
                         continue
                     if source.limit is not None and taken >= source.limit:
                         break
                     taken += 1
                     total.update(line)
-                    weight = source.weight * float(record.get("weight") or 1.0)
-                    labelled = bool(record.get("gold")) and bool(record.get("label_set"))
-                    waiting.append((Place(path, number, here, root, weight, labelled), record))
+                    place = Place(path, number, here, root, source.weight, False)
+                    try:
+                        sample = checks.sample(line)
+                    except DataError as error:
+                        if source.broken == "stop":
+                            raise DataError(f"{path}:{number}: {error}") from error
+                        yield (place, ()), str(error)
+                        continue
+                    labelled = bool(sample.gold) and bool(sample.label_set)
+                    place = place._replace(weight=source.weight * sample.weight, labelled=labelled)
+                    waiting.append(((place, marks_of(sample)), record))
                     if len(waiting) == 512:
                         yield from self._measured(waiting)
                         waiting.clear()
@@ -139,15 +173,15 @@ class Samples(Dataset[Encoded]):
             raise DataError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
         yield from self._measured(waiting)
 
-    def _measured(self, waiting: list[tuple[Place, dict[str, Any]]]) -> Iterator[tuple[Place, int | str]]:
+    def _measured(self, waiting: list[tuple[Marked, dict[str, Any]]]) -> Iterator[tuple[Marked, int | str]]:
         """Lengths of some records, or why they are left out; counts what is not taken of the others."""
         if not waiting:
             return
         lengths = self.reader.measure([record for _, record in waiting], self.limit)
-        for (place, record), length in zip(waiting, lengths, strict=True):
+        for (marked, record), length in zip(waiting, lengths, strict=True):
             if not isinstance(length, str):
                 self.unread.update(self.reader.unread(record))
-            yield place, length
+            yield marked, length
 
 
 class Order(Sampler[int]):
@@ -249,19 +283,10 @@ def write_rejects(path: Path, sets: Sequence[Samples]) -> None:
             file.write(json.dumps({"sample": where, "reason": reason}) + "\n")
 
 
-def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    """The JSON object of a line, so far as it is looked at here.
-
-    Raises:
-        DataError: It is no Sample, or the assistant says nothing in it.
-    """
+def _record(line: bytes) -> dict[str, Any]:
+    """The JSON object of a line; empty where it is none, which checking it answers."""
     try:
         record = json.loads(line)
-        roles = [message["role"] for message in record["messages"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}:{number}: no Sample: {one_line(str(error))}; write Samples with `emollm data`"
-        ) from error
-    if "assistant" not in roles:
-        raise DataError(f"{path}:{number}: no turn of the assistant, so nothing to learn from; leave the Sample out")
-    return record
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}

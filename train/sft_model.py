@@ -97,6 +97,18 @@ def _with_adapters(model: Any, parts: Sequence[Part], settings: TrainSettings) -
     where = "|".join(
         re.escape(part.module) for part in parts if part.kind == "language" or (lora.towers and part.kind == "tower")
     )
+    names = [name for name, _ in model.named_modules()]
+    if odd := [
+        end for end in lora.targets if not any(re.fullmatch(rf"({where})\..*\.({end})", name) for name in names)
+    ]:
+        linear = {
+            name.rpartition(".")[2]
+            for name, module in model.named_modules()
+            if isinstance(module, nn.Linear) and re.match(rf"({where})\.", name)
+        }
+        raise ConfigError(
+            f"train.lora.targets: no such layers: {', '.join(odd)}; the model has {', '.join(sorted(linear))}"
+        )
     config = LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]  # PEFT takes any number

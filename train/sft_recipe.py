@@ -25,6 +25,11 @@ class SampleSource(Settings):
     """What relative paths of media are relative to; the folder of the file if not given."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Only so many Samples from the start."""
+    outside: bool = False
+    """Whether media may lie outside of ``root``; only for Samples of someone you trust, as whatever their paths name is read."""
+    broken: Literal["stop", "skip"] = "stop"
+    """What a Sample does that cannot be used (no Sample, media that are not there or not taken …): ``stop`` the run before it begins, or be
+    left out and listed in ``rejects.jsonl``."""
 
 
 class LoraSettings(Settings):
@@ -169,6 +174,10 @@ class SftRecipe(Settings):
         if self.validating.select != "loss" and not (self.validation and self.validating.generate):
             raise ValueError(
                 f"validating.select={self.validating.select} needs validation Samples and validating.generate above 0"
+            )
+        if self.train.towers and self.train.method != "full":
+            raise ValueError(
+                f"train.towers trains whole towers beside train.method=full, not {self.train.method}; set train.lora.towers for adapters on them"
             )
         if self.train.method == "qlora" and self.deepspeed and "zero3" in self.deepspeed:
             raise ValueError("train.method=qlora cannot be shared out by ZeRO-3; take zero2 or lora")

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -108,7 +107,7 @@ class SftTrainer(Trainer):
         batches = [list(mine[first : first + size]) or [0] for first in range(0, len(most), size)]
         return DataLoader(
             self.validation,
-            batch_sampler=batches,  # type: ignore[arg-type]  # typed as Sampler, any iterable will do
+            batch_sampler=batches,
             collate_fn=self.data_collator,
             num_workers=self.args.dataloader_num_workers,
         )

@@ -18,8 +18,6 @@ from emollm.modeling.sample_media import listen, look
 from emollm.samples import MediaItem, Sample
 from emollm.types import MediaPart, Message
 
-VIDEO = "a video is not taken as such; give frames of it as pictures and its sound as a voice"
-"""What a Sample with one is answered."""
 LEAST = 8
 """Tokens of a reply that must be left for a conversation to be learnt from at all."""
 
@@ -77,6 +75,8 @@ def encode(
     wanted = sum(isinstance(part, MediaPart) for message in messages for part in message.content)
     if wanted != len(media):
         raise DataError(f"{wanted} places for media but {len(media)} items; add the item or remove the place")
+    if reason := refused(messages):
+        raise DataError(reason)
     if not prompt:
         messages, media = learnt_part(messages, media)
     places = _pieces(processor, messages, prompt)
@@ -91,6 +91,17 @@ def encode(
     ids = [token for tokens, _ in pieces for token in tokens]
     labels = [token if learnt else IGNORED for tokens, learnt in pieces for token in tokens]
     return Encoded(ids, labels, tensors, cut, dropped)
+
+
+def refused(messages: Sequence[Message]) -> str | None:
+    """Why no model of this family takes a conversation, if so: a video, or media in a reply."""
+    for message in messages:
+        for part in message.content:
+            if part.type == "video":
+                return "a video is not taken as such; give frames of it as pictures and its sound as a voice"
+            if part.type != "text" and message.role == "assistant":
+                return f"{part.type} in a reply, which can only be text; put it into the turn before"
+    return None
 
 
 def learnt_part(
@@ -140,10 +151,6 @@ def _text_of(message: Message, processor: EmoLLMProcessor) -> str:
     parts = []
     for part in message.content:
         if isinstance(part, MediaPart):
-            if part.type == "video":
-                raise DataError(VIDEO)
-            if message.role == "assistant":
-                raise DataError(f"{part.type} in a reply, which can only be text; put it into the turn before")
             parts.append(IMAGE if part.type == "image" else AUDIO)
         else:
             parts.append(processor.harmless(part.text))

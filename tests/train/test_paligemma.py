@@ -262,19 +262,19 @@ def test_a_long_reply_is_cut_and_no_token_of_the_picture(reader: PaliGemmaReader
 
 
 def test_what_paligemma_cannot_take_is_listed_and_told_in_the_plan(
-    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    recipe: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unboxed = sample(data, 1, "train")
     del unboxed["media"][0]["box"]
     write(data / "odd.jsonl", [sample(data, 1, "train"), sample(data, 3, "train"), sample(data, 4, "train"), unboxed])
-    sft.run(config.load(SftRecipe, recipe, [f"data=[{{path: {data / 'odd.jsonl'}}}]"]), plan=True)
+    out = run(recipe, f"data=[{{path: {data / 'odd.jsonl'}}}]", "optimise.steps=1")
     told = capsys.readouterr().err
     assert "2 Samples (2 left out" in told
     assert "not taken by this model: voices of 1 Samples" in told
     assert {"adapters", "projector", "vision tower", "language model", "all"} <= {
         line[:20].strip() for line in told.splitlines()
     }
-    rejects = [json.loads(line) for line in (tmp_path / "run" / "rejects.jsonl").read_text().splitlines()]
+    rejects = [json.loads(line) for line in (out / "rejects.jsonl").read_text().splitlines()]
     assert [reject["sample"][-1] for reject in rejects] == ["3", "4"]
     assert ["needs one" in rejects[0]["reason"], "view.show=frame" in rejects[1]["reason"]] == [True, True]
 

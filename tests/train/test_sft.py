@@ -111,7 +111,7 @@ def test_weights_say_how_often_a_sample_is_seen_in_an_epoch(model: Path, data: P
         SampleSource(path=data / "valid.jsonl", weight=0.5),
     ]
     samples = Samples(sources, NativeReader(load(model).processor), 512)
-    order = Order(samples, BatchSettings(), step=4, seed=0)
+    order = Order(samples, BatchSettings(), step=5, seed=0)
     first = list(order)
     order.set_epoch(1)
     second = list(order)
@@ -212,4 +212,4 @@ def test_the_plan_tells_what_would_be_trained_and_trains_nothing(
     assert "adapters" in told
     assert "16 Samples" in told
     assert "4 steps" in told
-    assert not list(made(recipe).out.glob("checkpoint-*"))
+    assert not made(recipe).out.exists()

@@ -16,7 +16,8 @@ from emollm.modeling.tiny import tiny
 from emollm.train import sft
 from emollm.train.sft_recipe import SftRecipe
 
-STEPS = 4
+STEPS = 6
+"""An epoch has five, the last of which two Samples do not fill."""
 ACCELERATE = (
     "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
     "--dynamo_backend", "no", "-m", "emollm.train.sft",
@@ -35,7 +36,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Image.new("RGB", (40, 40), (200, 90, 30)).save(folder / "face.png")
     lines = []
-    for index in range(16):
+    for index in range(18 + 3):
         box = {"x": 2, "y": 2, "width": 36, "height": 36}
         media = [{"type": "image", "path": "face.png", "box": box}] if index % 2 else []
         content = [{"type": "image"}] * len(media) + [{"type": "text", "text": "Why " * (1 + index % 3)}]
@@ -44,11 +45,12 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "id": str(index), "messages": [{"role": "user", "content": content}, {"role": "assistant", "content": reply}], "media": media,
             "provenance": {"engine": "test@1", "licence": "CC0-1.0", "label_visible": False, "clip": str(index)},
         })  # fmt: skip
-    (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:18]))
+    (folder / "valid.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[18:]))
     values = {
         "model": str(folder / "model"), "data": [{"path": str(folder / "samples.jsonl")}], "log_every": 1, "threads": 1,
         "train": {"lora": {"dropout": 0.0}}, "optimise": {"rate": 0.005, "steps": STEPS, "batch": 2},
-        "validating": {"every": 2, "keep": 9},
+        "validating": {"every": 2, "keep": 9}, "validation": [{"path": str(folder / "valid.jsonl")}],
     }  # fmt: skip
     (folder / "recipe.yaml").write_text(json.dumps(values))
     return folder / "recipe.yaml"
@@ -56,7 +58,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
-    """Losses of one process that takes both halves of each step."""
+    """Losses of one process that takes both halves of each step; those of validation last."""
     out = tmp_path_factory.mktemp("alone") / "run"
     sft.run(config.load(SftRecipe, recipe, ["optimise.batch=4", f"out={out}"]))
     return losses(out)
@@ -64,7 +66,7 @@ def alone(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]
 
 def losses(out: Path, step: int = STEPS) -> list[float]:
     told = json.loads((out / f"checkpoint-{step}" / "trainer_state.json").read_text())
-    return [entry["loss"] for entry in told["log_history"] if "loss" in entry]
+    return [entry[name] for name in ("loss", "eval_loss") for entry in told["log_history"] if name in entry]
 
 
 def launched(launcher: tuple[str, ...], recipe: Path, out: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
@@ -124,7 +126,7 @@ def test_when_one_of_two_processes_is_killed_the_run_ends_and_goes_on_later(
         process.kill()
     result = launched(launcher, recipe, out, *more)
     assert result.returncode == 0, result.stderr[-3000:]
-    assert len(losses(out, 30)) == 30
+    assert len(losses(out, 30)) == 30 + 15
 
 
 def workers(launcher: int, out: str) -> list[int]:

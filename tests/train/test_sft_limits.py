@@ -93,13 +93,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(recipe: Path, tmp_path: Path
     assert process.returncode == 130
     assert "Traceback" not in err
     assert err.strip().splitlines()[-1] == "emollm: stopped; the same command goes on from the last whole checkpoint"
-    assert sft_state.last_complete(tmp_path / "run", marked(tmp_path / "run"))
-
-
-def marked(out: Path) -> str:
-    """The fingerprint of the newest whole checkpoint."""
-    newest = max(out.glob("checkpoint-*/complete.json"), key=lambda path: path.stat().st_mtime)
-    return str(json.loads(newest.read_text())["fingerprint"])
+    assert sft_state.whole(tmp_path / "run")
 
 
 def test_the_plan_counts_what_is_too_long_and_no_sample_stops_a_run_later(
@@ -111,8 +105,8 @@ def test_the_plan_counts_what_is_too_long_and_no_sample_stops_a_run_later(
         each["messages"][1]["content"][0]["text"] = "Sadness, or so it seems."
     values = made(recipe, f"data=[{{path: {write(tmp_path / 's.jsonl', samples)}}}]", "batches.max_tokens=128")
     sft.run(values, plan=True)
-    rejects = len((values.out / "rejects.jsonl").read_text().splitlines())
     read = Samples(values.data, NativeReader(load(values.model).processor), 128)
+    rejects = len(read.rejects)
     cut = sum(one.cut > 0 for one in read)
     assert len(read) == 16 - rejects
     assert min(rejects, cut) > 0
