@@ -112,6 +112,11 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
         write_rejects(recipe.out / "rejects.jsonl", [samples, *([validation] if validation else [])])
     family.ready(built.model, recipe, stage)
     trainer = SftTrainer(recipe, family, model, args, samples, validation, mark)
+    if recipe.deepspeed and not trainer.is_deepspeed_enabled:
+        raise ConfigError(
+            f"deepspeed={recipe.deepspeed}: DeepSpeed is not in use here; start the run with the deepspeed launcher, without "
+            "ACCELERATE_USE_CPU, or leave the setting out"
+        )
     if recipe.progress == "json":
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(Steps({name: version(name) for name in PACKAGES}))

@@ -1,15 +1,21 @@
 """The table of all settings of ``align`` and ``sft`` for docs/fine-tune.md, out of their docstrings.
 
-python -m emollm.train.sft_settings
+python -m emollm.train.sft_settings docs/fine-tune.md
 """
 
 import types
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import click
+
 from emollm.config import Settings
+from emollm.files import replacing
 from emollm.train.sft_recipe import SftRecipe
+
+HEAD = "| setting | default | what it does |\n|---|---|---|\n"
 
 
 def rows(cls: type[Settings], prefix: str = "", seen: dict[type[Settings], str] | None = None) -> Iterator[str]:
@@ -55,6 +61,14 @@ def _told(value: Any, required: bool) -> str:
     return f"`{'null' if value is None else str(value).lower() if isinstance(value, bool) else value}`"
 
 
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("page", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def main(page: Path) -> None:
+    """Put the table in place of what stands at the end of PAGE."""
+    before = page.read_text("utf-8").split(HEAD)[0]
+    with replacing(page, "w") as file:
+        file.write(before + HEAD + "".join(f"{row}\n" for row in rows(SftRecipe)))
+
+
 if __name__ == "__main__":
-    print("| setting | default | what it does |\n|---|---|---|")
-    print("\n".join(rows(SftRecipe)))
+    main()

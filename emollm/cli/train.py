@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,13 +58,23 @@ def launch(recipe: Path, overrides: tuple[str, ...], launcher: str, processes: i
     if launcher == "deepspeed":
         if module == "face":
             raise ConfigError(f"{recipe}: face encoders are trained by accelerate; leave --with deepspeed out")
-        words = ["deepspeed", "--num_gpus", str(count), "--module", f"emollm.train.{module}", str(recipe), *sets]
+        words = [
+            "deepspeed",
+            "--master_port",
+            _free_port(),
+            "--num_gpus",
+            str(count),
+            "--module",
+            f"emollm.train.{module}",
+            str(recipe),
+            *sets,
+        ]
         if not any(each.startswith("deepspeed=") for each in overrides) and "deepspeed" not in read_yaml(recipe):
             words += ["--set", "deepspeed=zero2"]
         environment |= {} if gpus else {"DS_ACCELERATOR": "cpu"}
     else:
         # Without --multi_gpu accelerate starts one process, whatever else it is told; on a machine without GPU too.
-        several = ["--multi_gpu"] if count > 1 else []
+        several = ["--multi_gpu", "--main_process_port", "0"] if count > 1 else []
         words = [
             "accelerate",
             "launch",
@@ -122,6 +133,13 @@ def _module(recipe: Path, overrides: Sequence[str] = ()) -> Literal["face", "ali
     if stage != "sft":
         raise ConfigError(f"{recipe}: stage: expected align or sft, got {stage!r}")
     return "sft"
+
+
+def _free_port() -> str:
+    """A port of this machine that nobody uses, so that two runs do not meet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
 
 
 def _gpus() -> int:

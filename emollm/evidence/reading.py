@@ -228,6 +228,7 @@ class _Reader(Resumer):
         if (
             (mark.id in ("turn", "tilt") and self._goes_on(index))
             or self._is_aside(mark)
+            or self._is_rank(mark, index)
             or self._is_adverb(mark, index)
             or self._is_split(mark, index)
         ):
@@ -283,6 +284,11 @@ class _Reader(Resumer):
     def _is_aside(self, mark: Mark) -> bool:
         """Whether "to one side" only says that a turn or tilt before it goes somewhere."""
         return mark.id == "aside" and self.moved is not None and self.moved.id in ("turn", "tilt") and 0 < mark.token - self.moved.last <= 2  # fmt: skip
+
+    def _is_rank(self, mark: Mark, index: int) -> bool:
+        """Whether "ahead" puts one emotion before another: "ahead of sadness"."""
+        following = self.marks[index + 1] if index + 1 < len(self.marks) else None
+        return self._text(mark).endswith("ahead") and following is not None and following.kind == "emotions" and following.token - mark.last <= 3  # fmt: skip
 
     def _has_object(self, mark: Mark, index: int) -> bool:
         """Whether a part that the movement is said of follows: "turns her eyes"."""

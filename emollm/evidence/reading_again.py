@@ -1,8 +1,12 @@
 """What goes on with a part or a movement that was spoken of before: pronouns, fragments, "too", "no", relative clauses."""
 
+import re
+
 from emollm.evidence.assertions import Polarity
 from emollm.evidence.lexicon import Mark, lexicon
 from emollm.evidence.reading_pose import Poser
+
+_SHOWS = re.compile(r"\salso\s(?:has|shows|displays|includes|contains)\s", re.IGNORECASE)
 
 
 class Resumer(Poser):
@@ -31,6 +35,8 @@ class Resumer(Poser):
 
     def _again(self, mark: Mark, index: int) -> None:
         """A pronoun goes on with the parts that were spoken of last, if it agrees with them: "nor are they puckered"."""
+        if _SHOWS.match(self.text, mark.end):  # the face does: "it also shows …"
+            return
         many = self._text(mark) not in lexicon()["again_one"]
         fit = [part for part, plural in self.subjects if plural == many or (many and len(self.subjects) > 1)]
         if fit and not self.pending and not self.last and not self.inside and not self.group:

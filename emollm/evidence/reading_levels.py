@@ -65,6 +65,12 @@ _REACH = 10
 _TIED = frozenset({"expressive", "expressively", "inexpressive", "expressionless", "wooden", "dynamic", "musical", "colourless", "colorless", "lifeless", "invariant", "spirited", "modulated", "up and down"})  # fmt: skip
 """Manners of much else, that are said of a voice only where one is named."""
 _PREDICATES = frozenset({"level", "manner", "other", "sentiment"})
+_MEASURED = re.compile(
+    r"(?:\b(?:what|nothing|anything|everything|all|not)\s|\b(?:was|were|be|been|being)\s(?:not\s|never\s)?)measured\b"
+    r"|\bmeasured\s(?:qualit|quantit|value|level|feature|cue|manner\salone|here\b|at\b|by\b|from\b|over\b)",
+    re.IGNORECASE,
+)
+"""A "measured" that says where a value comes from, not that somebody speaks slowly."""
 _NEAR = 4
 """Words before a part of the face of which an adverb may be said: "slowly raising his brows"."""
 
@@ -194,6 +200,8 @@ class Leveller:
 
     def _level(self, mark: Mark, index: int) -> None:
         owner = self._owner(mark, index)
+        if self._text(mark) == "measured" and _MEASURED.search(self.text, max(0, mark.start - 16), mark.end + 14):
+            return
         if owner is not None and owner.id == "quality":
             self._say(owner, mark, Topic.OTHER)
         if owner is None or owner.id not in CAN:

@@ -10,7 +10,7 @@ _QUOTE = re.compile(r"\"([^\"\n]{1,1000})\"|“([^”\n]{1,1000})”|«([^»\n]{
 _SAYS = re.compile(
     r"\b(?:say(?:s|ing)?|said|utter(?:s|ed|ing)?|words?(?:\s(?:is|are|was|were))?|phrase|sentence|transcript"
     r"(?:\s(?:is|reads|says))?|hear(?:s|d)?|spoken|spoke|repeats|reads?|ask(?:s|ed|ing)|exclaim(?:s|ed|ing)|shout(?:s|ed|ing)|whisper(?:s|ed|ing)|repl(?:ies|ied|ying)|answer(?:s|ed|ing)|mutter(?:s|ed|ing)|murmur(?:s|ed|ing)|mumbl(?:es|ed|ing)|yell(?:s|ed|ing)|call(?:s|ed|ing)\sout|add(?:s|ed|ing)|insist(?:s|ed|ing)|claim(?:s|ed|ing)|quote[sd]?|recogni[sz]ed(?:\sas)?"
-    r"|tells\s\w{1,12}|heard\s(?:is|are))\b[\s:,–—-]{0,3}(?:is\s|are\s|that\s|were\s|like\s)?\W{0,2}$",
+    r"|tells\s\w{1,12}|heard\s(?:is|are))\b[\s:,–—-]{0,3}(?:is\s|are\s|that\s|were\s|like\s)?(?:(?!\.\s)\W){0,2}$",
     re.IGNORECASE,
 )
 """What stands right before a quotation of speech."""

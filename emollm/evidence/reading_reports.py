@@ -16,12 +16,12 @@ _HEARER = r"(?:us|me|him|her|it|them|someone|somebody|everyone|everybody|anyone|
 _TO = rf"(?:\s(?:to\s)?{_HEARER})?(?:\s(?:[a-z]{{2,12}}ly|again|then|aloud|back))?"
 _OF = r"(?:\s(?:from|of|by|on)\s(?:the\s)?[a-z]{2,9})?(?:,\s)?\s?"
 """Whose answer, remark … it is."""
-_PERSON = r"(?:he|she|they|and|or|who|speaker|person|man|woman|girl|boy|left|right|one|other|then|listener|lady|p\d)"
+_PERSON = r"(?:he|she|they|and|or|who|speaker|person|man|woman|girl|boy|left|right|(?<=the\s)one|(?<=this\s)one|(?<=other\s)one|(?<=first\s)one|(?<=second\s)one|other|then|listener|lady|p\d)"
 _WH = r"(?:who|what|where|when|why|how|which)\b"
 _SHORT = r"(?:['’]\w{1,2})?"
 _END = re.compile(r"[.;:!?,()—–\n]|\s(?:while|whereas|although|though|and\s(?:then\s)?(?:he|she|they|his|her|their|the|frowns?|smiles?|looks?|there)|(?:is|are|was|were|gets?|got)\s(?:made|delivered|spoken|uttered|said|voiced|expressed|whispered|shouted|phrased)|(?:comes?|came)\s(?:out|across|in|with|from|at))\b", re.IGNORECASE)  # fmt: skip
 _PUT_IN = re.compile(
-    r"(?:[,;]\s|\band\s)(?P<so>so\s)?(?:he|she|they|the\s\w{2,12}|p\d)\s(?:says?|said|tells?(?:\sus)?|told\sus|explains?|claims?|adds?|admits?|recalls?|complains?|insists?|reports?)(?:\s(?P<as>so)\b|(?=\s?[,.;]|$))",
+    r"(?:[,;]\s|\band\s)(?P<so>so\s)?(?:he|she|they|the\s(?!(?:annotators?|raters?|observers?)\b)\w{2,12}|p\d)\s(?:says?|said|tells?(?:\sus)?|told\sus|explains?|claims?|adds?|admits?|recalls?|complains?|insists?|reports?)(?:\s(?P<as>so)\b|(?=\s?[,.;]|$))",
     re.IGNORECASE,
 )
 """A verb of saying behind what is said: "He opened the letter, he tells us"."""
@@ -29,7 +29,7 @@ _GOES_ON = re.compile(r",\s(?:I|he|she|they|it|we|you|the)\s", re.IGNORECASE)
 """What stands behind one that the words go on after."""
 _OTHER = re.compile(
     r"\b(?:this|that|it|which|nothing|something|everything|texts?|models?|probabilit\w+|cues?|faces?|expressions?|brows?|lips?|eyes?|measurements?|priors?"
-    r"|tables?|units?|smiles?|clips?|what|backends?|readings?|rules?|pictures?|photos?|is|are|was|were|be|been|as|than|i|we|you|would|could|might"
+    r"|tables?|units?|smiles?|clips?|recordings?|annotators?|raters?|measured\shere|what|backends?|readings?|rules?|pictures?|photos?|is|are|was|were|be|been|as|than|i|we|you|would|could|might"
     r"|may|can|should|must|cannot|postures?|gestures?|gaze|look|heads?|mouth|corners|movements?|stance|manner|body|signs?|combination|context|scene|gap|silence|voice|tone|pitch|intonation|i['’](?:d|ll|ve)|we['’](?:d|ll|ve)|fair|safe|hard|difficult|easy|possible|impossible|tempting|wrong|unclear|as\s(?:if|though)(?:\s(?:he|she|they|to))?|like\s(?:someone|somebody|an?\s\w{2,12})(?:\swho)?)\s(?:also\s|only\s|alone\s|still\s|not\s|to\s|\w{2,10}ly\s)?$",
     re.IGNORECASE,
 )
@@ -58,6 +58,8 @@ _COUNT = re.compile(
     re.IGNORECASE,
 )
 """How many words somebody says."""
+_ARTICLES = frozenset({"the", "a", "an", "his", "her", "their", "these"})
+"""What is left of "the words are", which belongs to a quotation."""
 _LEAST = 2
 """Letters of the shortest thing that is told."""
 
@@ -152,7 +154,8 @@ def _told(text: str, start: int, end: int) -> Iterator[Heard]:
             before = text[max(start, match.start() - 40) : match.start()]
             if kind not in ("heading", "noun") and _OTHER.search(before) and not _is_doing(kind, before, match.group()):
                 continue
-            if quote := _clause(text, match.end(), end, whole=kind == "heading"):
+            quote = _clause(text, match.end(), end, whole=kind == "heading")
+            if quote and quote.strip(" ,").lower() not in _ARTICLES:
                 how = re.search(r"\b(\w+)\s$", match.group())
                 told = f"{how[1]} {quote}" if how and how[1].lower() in ("why", "how") else quote
                 if kind == "deny" or re.search(

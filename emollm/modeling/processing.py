@@ -148,12 +148,12 @@ class EmoLLMProcessor(ProcessorMixin):
         audio = None if audio is None else flattened(audio) or None
         return super().__call__(images=images, text=text, audio=audio, **kwargs)
 
-    def apply_chat_template(self, conversation: Any, chat_template: str | None = None, **kwargs: Any) -> Any:
+    def apply_chat_template(self, conversation: Any, *args: Any, **kwargs: Any) -> Any:
         """As transformers does it; what looks like a control token in the texts of the turns is broken up."""
         nested = bool(conversation) and not isinstance(conversation[0], Mapping)
         chats = conversation if nested else [conversation]
         safe = [[self._harmless(turn) for turn in chat] for chat in chats]
-        return super().apply_chat_template(safe if nested else safe[0], chat_template, **kwargs)
+        return super().apply_chat_template(safe if nested else safe[0], *args, **kwargs)
 
     def harmless(self, text: str) -> str:
         """A text as it is, or with what looks like a control token broken up."""
@@ -259,7 +259,9 @@ def _voice(samples: Any) -> NDArray[np.float32]:
     given = np.asarray(samples)
     if given.dtype != np.int16 and not np.issubdtype(given.dtype, np.floating):
         raise DataError(f"a voice is of floats in [-1, 1] or of int16, got {given.dtype}; decode it so")
-    sound = given.astype(np.float32) / (2**15 if given.dtype == np.int16 else 1)
+    sound = given.astype(np.float32)
+    if given.dtype == np.int16:
+        sound /= 2**15
     if sound.ndim != 1 or not len(sound) or not np.isfinite(sound).all():
         raise DataError(
             f"a voice is one channel of finite samples at {RATE} Hz, got shape {sound.shape}; decode it so, or leave it out"

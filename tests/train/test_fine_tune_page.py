@@ -21,7 +21,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.M | re.S)
 
 def test_the_table_has_all_settings_with_their_defaults() -> None:
     missing = [row for row in rows(SftRecipe) if row not in PAGE]
-    assert not missing, "run: python -m emollm.train.sft_settings, and put its table into docs/fine-tune.md"
+    assert not missing, "run: python -m emollm.train.sft_settings docs/fine-tune.md"
     assert PAGE.count("\n| `") - PAGE.split("## All settings")[0].count("\n| `") == len(list(rows(SftRecipe)))
 
 

@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from emollm import config
 from emollm.modeling.assemble import load
@@ -27,7 +30,7 @@ DEEPSPEED = ("-m", "deepspeed.launcher.runner", "--num_gpus", "2", "--module", "
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Text and, in every second Sample, a picture, so that a process may have none in a step where another has some."""
+    """Text and, in every second Sample, a picture, in every third a voice, so that a process may have none in a step where another has some."""
     folder = tmp_path_factory.mktemp("launch")
     built = tiny("llama", gate=True)
     built.model.save_pretrained(folder / "model")
@@ -35,11 +38,13 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from PIL import Image
 
     Image.new("RGB", (40, 40), (200, 90, 30)).save(folder / "face.png")
+    soundfile.write(folder / "voice.wav", np.random.default_rng(0).normal(size=16_000) * 0.05, 16_000)
     lines = []
     for index in range(18 + 3):
         box = {"x": 2, "y": 2, "width": 36, "height": 36}
         media = [{"type": "image", "path": "face.png", "box": box}] if index % 2 else []
-        content = [{"type": "image"}] * len(media) + [{"type": "text", "text": "Why " * (1 + index % 3)}]
+        media += [{"type": "audio", "path": "voice.wav"}] if index % 3 == 0 else []
+        content = [{"type": item["type"]} for item in media] + [{"type": "text", "text": "Why " * (1 + index % 3)}]
         reply = [{"type": "text", "text": ["Joy.", "Grief."][index % 2]}]
         lines.append({
             "id": str(index), "messages": [{"role": "user", "content": content}, {"role": "assistant", "content": reply}], "media": media,
@@ -72,13 +77,24 @@ def losses(out: Path, step: int = STEPS) -> list[float]:
 def launched(launcher: tuple[str, ...], recipe: Path, out: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     sets = [part for each in (f"out={out}", *overrides) for part in ("--set", each)]
     return subprocess.run(
-        [sys.executable, *launcher, str(recipe), *sets], capture_output=True, text=True, timeout=550, env=environment(), check=False
+        [sys.executable, *at_free_port(launcher), str(recipe), *sets], capture_output=True, text=True, timeout=550, env=environment(launcher), check=False
     )  # fmt: skip
 
 
-def environment() -> dict[str, str]:
+def at_free_port(launcher: tuple[str, ...]) -> tuple[str, ...]:
+    """The launcher with a port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    name = "--master_port" if launcher is DEEPSPEED else "--main_process_port"
+    return (*launcher[:2], name, port, *launcher[2:])
+
+
+def environment(launcher: tuple[str, ...]) -> dict[str, str]:
+    """Told to use CPUs, accelerate would leave DeepSpeed out."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "ACCELERATE_USE_CPU": "true", "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
+    own = {"DS_ACCELERATOR": "cpu"} if launcher is DEEPSPEED else {"ACCELERATE_USE_CPU": "true"}
+    return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", **own}
 
 
 def check(result: subprocess.CompletedProcess[str], out: Path, alone: list[float]) -> None:
@@ -95,6 +111,7 @@ def test_accelerate_learns_the_same_with_two_processes(recipe: Path, alone: list
 
 def test_deepspeed_zero_2_learns_the_same_with_two_processes(recipe: Path, alone: list[float], tmp_path: Path) -> None:
     check(launched(DEEPSPEED, recipe, tmp_path / "run", "deepspeed=zero2"), tmp_path / "run", alone)
+    assert list((tmp_path / "run").glob("checkpoint-*/global_step*"))  # it was DeepSpeed that trained
 
 
 @pytest.mark.slow
@@ -113,7 +130,7 @@ def test_when_one_of_two_processes_is_killed_the_run_ends_and_goes_on_later(
     out = tmp_path / "run"
     more = ("optimise.steps=30", *(["deepspeed=zero2"] if launcher is DEEPSPEED else []))
     sets = [part for each in (f"out={out}", *more) for part in ("--set", each)]
-    process = subprocess.Popen([sys.executable, *launcher, str(recipe), *sets], env=environment())
+    process = subprocess.Popen([sys.executable, *at_free_port(launcher), str(recipe), *sets], env=environment(launcher))
     try:
         deadline = time.monotonic() + 300
         while not list(out.glob("checkpoint-*/complete.json")):
