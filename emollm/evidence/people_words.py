@@ -77,7 +77,7 @@ def several() -> re.Pattern[str]:
         rf"|\bthe\s(?P<xlast>former|latter)\b|\bthe\s(?P<xnth>first|second)(?=,?\s(?:who|whose|is|has)\b|\s?[,.;])"
         rf"|\b(?P<xevery>(?:in|on|by|with|for)\sneither\s(?:person|individual|face|man|woman|one)\b|neither\s(?:person|individual|man|woman)\b|(?:both|neither|each|all|none)\sof\s(?:them|these|the\s(?:two|three|pair|people))\b|both\s(?:people|men|women|persons|faces)\b"
         rf"|they\s(?:both|all)\b|(?:(?<=[.!?;:]\s)|^)(?:both|neither)(?=\s(?!of|the|a|an|his|her|their|au|is|are|was|were|{words['of_a_face']})[a-z]))"
-        rf"|(?:(?<=[.!?;:]\s)|^)(?P<xone>one)(?=\s(?!of|brow|eyebrow|eye|cheek|corner|lid|side|can|could|may|might|would|hears|sees|notices|must|has\sto)[a-z]+)"
+        rf"|(?:(?<=[.!?;:]\s)|^)(?P<xone>one)(?=\s(?!of|brow|eyebrow|eye|cheek|corner|lid|side|can|could|may|might|would|hears|sees|notices|notes|finds|observes|must|has\sto)[a-z]+)"
         rf"|\b(?:the\s)?(?P<xside>left|right)(?:most|[-\s]hand)\s(?!(?:{words['of_a_face']})\b)[a-z]{{3,}}\b"
         rf"|\b(?:the\s)?(?P<yside>left|right)\s(?:{words['roles']}|face|faces|figure)\b"
         rf"|\b(?:the|a|an|his|her|their)\s(?:[\w-]{{3,12}}\s)?(?P<xname>{words['roles']})\b(?:(?:,\s(?:on\s|at\s|to\s)?(?:the\s)?(?=(?:left|right)\s?,)|\s\((?:on\s|at\s)?(?:the\s)?"

@@ -128,7 +128,10 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
                 tokens, each = self.streams[name](crops), counts
             for picture, own in enumerate(tokens.split(each)):  # own: (rows, T, D)
                 rows[picture].append((own if weight is None else own * weight[picture].to(own.dtype)).flatten(0, 1))
-        width, like = self.config.text_config.hidden_size, cast(Tensor, self.get_input_embeddings().weight)
+        width = self.config.text_config.hidden_size
+        like = next(
+            self.get_input_embeddings().parameters()
+        )  # by its name ZeRO-3 would gather it, in this process alone
         merged = tuple(torch.cat(own) if own else like.new_zeros(0, width) for own in rows)
         return BaseModelOutputWithPooling(last_hidden_state=nothing, pooler_output=merged)  # type: ignore[arg-type]  # typed as one FloatTensor
 

@@ -26,8 +26,8 @@ class Stream(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Tokens (R, T, D) of R pictures or voices."""
-        dtype = self.connector.stream.dtype
-        return self.connector(self.tower(inputs.to(self.connector.stream.device, dtype)))
+        like = self._like()
+        return self.connector(self.tower(inputs.to(like.device, like.dtype)))
 
     def blank(self, whole: bool) -> Tensor:
         """Zero, with a gradient (of zero) to all that is trained here.
@@ -35,7 +35,8 @@ class Stream(nn.Module):
         Args:
             whole: Whether the tower runs as well, on a blank item; else the connector alone.
         """
-        device, dtype, tower = self.connector.stream.device, self.connector.stream.dtype, self.tower
+        like, tower = self._like(), self.tower
+        device, dtype = like.device, like.dtype
         if whole:
             speech = isinstance(tower, towers.WhisperTower)
             shape = (1, tower.size, FRAMES) if speech else (1, 3, tower.size, tower.size)
@@ -43,6 +44,13 @@ class Stream(nn.Module):
         summary = torch.zeros(1, tower.summary_width, device=device, dtype=dtype) if tower.summary_width else None
         seen = towers.Seen(torch.zeros(1, 1, tower.width, device=device, dtype=dtype), summary)
         return 0 * self.connector(seen).sum()
+
+    def _like(self) -> Tensor:
+        """A weight whose device and kind of number the others share.
+
+        Taken from the iterator: to read a weight by its name makes ZeRO-3 gather it, out of turn.
+        """
+        return next(self.connector.parameters())
 
     def train(self, mode: bool = True) -> "Stream":
         """Training mode; a tower that is frozen stays as it is in use (its dropout and running statistics too)."""

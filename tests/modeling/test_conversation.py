@@ -42,5 +42,5 @@ def test_what_follows_the_last_reply_is_left_out_with_its_media(processor: EmoLL
 
 
 def test_media_in_a_reply_are_refused(processor: EmoLLMProcessor, root: Path) -> None:
-    with pytest.raises(DataError, match="^image in a reply, which can only be text; put it into the turn before$"):
+    with pytest.raises(DataError, match=r"^image in a reply, which can only be text; put it into the turn before$"):
         encode(processor, [turn("user", "Who?"), turn("assistant", "She.", 1)], [SHOWN], root=root)
