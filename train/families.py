@@ -5,7 +5,7 @@ are and how Samples become its tensors; it is one module and one row of :data:`F
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -69,6 +69,9 @@ class Reader(Protocol):
 
 class Family(Protocol):
     """A kind of model."""
+
+    for_loss: Mapping[str, Any]
+    """What its forward pass takes where only the loss is wanted, not the logits of every token."""
 
     def open(self, recipe: SftRecipe, stage: Stage) -> Opened:
         """The model of a recipe with its processor.

@@ -1,8 +1,9 @@
 """Models of our own family in training: frame, face and voice as streams, replies of all turns learnt."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from emollm.errors import ConfigError
@@ -94,6 +95,8 @@ class NativeReader:
 
 class Native:
     """Our own family."""
+
+    for_loss: Mapping[str, Any] = MappingProxyType({"loss_only": True})
 
     def open(self, recipe: SftRecipe, stage: Stage) -> Opened:
         """The model of a folder, or one put together from the recipe's parts.

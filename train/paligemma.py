@@ -7,6 +7,7 @@ reply (the suffix, which alone is learnt). Voices are not heard and later turns 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -172,6 +173,8 @@ class PaliGemmaReader:
 
 class PaliGemma:
     """transformers' PaliGemma, versions 1 and 2."""
+
+    for_loss: Mapping[str, Any] = MappingProxyType({})
 
     def open(self, recipe: SftRecipe, stage: Stage) -> Opened:
         """The model of a folder or hub id.

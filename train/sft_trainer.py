@@ -228,7 +228,7 @@ class SftTrainer(Trainer):
         for number, batch in enumerate(dataloader):
             ready = self._prepare_inputs(batch)
             with torch.no_grad(), self.compute_loss_context_manager():
-                summed = self.model(**ready, num_items_in_batch=1).loss
+                summed = self.model(**ready, num_items_in_batch=1, **self.family.for_loss).loss
             if number * self.args.eval_batch_size < len(mine):
                 total += torch.stack([summed, ready["labels"][:, 1:].ne(IGNORED).sum()])
             self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)

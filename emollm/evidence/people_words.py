@@ -77,10 +77,10 @@ def several() -> re.Pattern[str]:
         rf"|\bthe\s(?P<xlast>former|latter)\b|\bthe\s(?P<xnth>first|second)(?=,?\s(?:who|whose|is|has)\b|\s?[,.;])"
         rf"|\b(?P<xevery>(?:in|on|by|with|for)\sneither\s(?:person|individual|face|man|woman|one)\b|neither\s(?:person|individual|man|woman)\b|(?:both|neither|each|all|none)\sof\s(?:them|these|the\s(?:two|three|pair|people))\b|both\s(?:people|men|women|persons|faces)\b"
         rf"|they\s(?:both|all)\b|(?:(?<=[.!?;:]\s)|^)(?:both|neither)(?=\s(?!of|the|a|an|his|her|their|au|is|are|was|were|{words['of_a_face']})[a-z]))"
-        rf"|(?:(?<=[.!?;:]\s)|^)(?P<xone>one)(?=\s(?!of|brow|eyebrow|eye|cheek|corner|lid|side|can|could|may|might|would|hears|sees|notices|notes|finds|observes|must|has\sto)[a-z]+)"
+        rf"|(?:(?<=[.!?;:]\s)|^)(?P<xone>one)(?=\s(?!of|emotion|passage|pause|thing|clue|counts|makes|brow|eyebrow|eye|cheek|corner|lid|side|can|could|may|might|would|hears|sees|notices|notes|finds|observes|must|has\sto)[a-z]+)"
         rf"|\b(?:the\s)?(?P<xside>left|right)(?:most|[-\s]hand)\s(?!(?:{words['of_a_face']})\b)[a-z]{{3,}}\b"
         rf"|\b(?:the\s)?(?P<yside>left|right)\s(?:{words['roles']}|face|faces|figure)\b"
-        rf"|\b(?:the|a|an|his|her|their)\s(?:[\w-]{{3,12}}\s)?(?P<xname>{words['roles']})\b(?:(?:,\s(?:on\s|at\s|to\s)?(?:the\s)?(?=(?:left|right)\s?,)|\s\((?:on\s|at\s)?(?:the\s)?"
+        rf"|\b(?:the|a|an|his|her|their)\s(?!chin\s)(?:[\w-]{{3,12}}\s)?(?P<xname>{words['roles']})\b(?:(?:,\s(?:on\s|at\s|to\s)?(?:the\s)?(?=(?:left|right)\s?,)|\s\((?:on\s|at\s)?(?:the\s)?"
         rf"|\s(?:(?:is|was|sitting|seated|standing|who\sis|who's)\s)?(?:on|at|to)\s(?:the\s|our\s)?){side})?"
         rf"|\b(?:whoever|the\s(?:person|one|face|figure|man|woman))(?:(?:'s|\s(?:is|was|sits|stands|who\sis|who's|that's|that\sis))\s(?:on|at|to)|\s(?:sitting|seated|standing))\s(?:(?:on|at|to)\s)?(?:the\s)?{side.replace('xplace', 'yplace')}"
         rf"|\b(?P<xfront>{words['front']})\b|(?<!\bfrom\s)\b(?P<xback>{words['back']})\b(?!\s(?:the|a|his|her|their)\s)|\b(?P<xall>{words['places']})\b"
@@ -90,7 +90,7 @@ def several() -> re.Pattern[str]:
 
 
 OBJECT = re.compile(
-    r"\b(?:at|(?:listen\w*|talk\w*|speak\w*|spoke|turn\w*|next|look\w*|respond\w*|react\w*|repl\w+|says?|said|close)\sto|towards?|beside|behind|besides|near|facing|opposite|than|with|like|unlike|by|next\sto|front\sof|hears?|sees?|watch(?:es)?|watching|addresses|interrupts|and\snot|not)\s(?:the\s)?$",
+    r"\b(?:at|(?:listen\w*|talk\w*|speak\w*|spoke|turn\w*|next|look\w*|respond\w*|react\w*|repl\w+|says?|said|close)\sto|towards?|beside|behind|besides|near|facing|opposite|than|with|like|unlike|by|next\sto|front\sof|apart\sfrom|hears?|sees?|watch(?:es)?|watching|addresses|interrupts|and\snot|not)\s(?:the\s)?$",
     re.IGNORECASE,
 )
 """What stands before somebody who is not the one of whom something is said."""

@@ -67,7 +67,7 @@ _TIED = frozenset({"expressive", "expressively", "inexpressive", "expressionless
 _PREDICATES = frozenset({"level", "manner", "other", "sentiment"})
 _MEASURED = re.compile(
     r"(?:\b(?:what|nothing|anything|everything|all|not)\s|\b(?:was|were|be|been|being)\s(?:not\s|never\s)?)measured\b"
-    r"|\bmeasured\s(?:qualit|quantit|value|level|feature|cue|manner\salone|here\b|at\b|by\b|from\b|over\b)",
+    r"|\bmeasured\s(?:qualit|quantit|value|level|feature|cue|manner\salone|here\b|at\b|by\b|from\b|over\b|within\b|between\b)",
     re.IGNORECASE,
 )
 """A "measured" that says where a value comes from, not that somebody speaks slowly."""

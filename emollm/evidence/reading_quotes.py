@@ -18,7 +18,7 @@ _UPON = re.compile(r"(?:^|[\s(,])(?:on|at|during|over|after|before|with|to|while
 """What stands before single-quoted words that are said then: "on 'I'm sure'"."""
 _NAMED = re.compile(
     r"\b(?:called|labell?ed|labels?|as|like|term|terms|so-called|named|units?|emotion|category|class|expression|look|means|prior|annotators?|tagged|rated)"
-    r"\b[\s:,]{0,3}(?:is\s|an?\s|the\s|as\s|in\s)*\W{0,2}$",
+    r"\b[\s:,]{0,3}(?:is\s|an?\s|the\s|as\s|in\s)*(?:(?!\.\s)\W){0,2}$",
     re.IGNORECASE,
 )
 """What stands right before quoted words that nobody said: "labelled “happy”"."""

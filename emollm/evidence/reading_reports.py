@@ -29,7 +29,7 @@ _GOES_ON = re.compile(r",\s(?:I|he|she|they|it|we|you|the)\s", re.IGNORECASE)
 """What stands behind one that the words go on after."""
 _OTHER = re.compile(
     r"\b(?:this|that|it|which|nothing|something|everything|texts?|models?|probabilit\w+|cues?|faces?|expressions?|brows?|lips?|eyes?|measurements?|priors?"
-    r"|tables?|units?|smiles?|clips?|recordings?|annotators?|raters?|measured\shere|what|backends?|readings?|rules?|pictures?|photos?|is|are|was|were|be|been|as|than|i|we|you|would|could|might"
+    r"|tables?|units?|smiles?|clips?|recordings?|everybody|class|shown,|annotators?|raters?|measured\shere|what|backends?|readings?|rules?|pictures?|photos?|is|are|was|were|be|been|as|than|i|we|you|would|could|might"
     r"|may|can|should|must|cannot|postures?|gestures?|gaze|look|heads?|mouth|corners|movements?|stance|manner|body|signs?|combination|context|scene|gap|silence|voice|tone|pitch|intonation|i['’](?:d|ll|ve)|we['’](?:d|ll|ve)|fair|safe|hard|difficult|easy|possible|impossible|tempting|wrong|unclear|as\s(?:if|though)(?:\s(?:he|she|they|to))?|like\s(?:someone|somebody|an?\s\w{2,12})(?:\swho)?)\s(?:also\s|only\s|alone\s|still\s|not\s|to\s|\w{2,10}ly\s)?$",
     re.IGNORECASE,
 )

@@ -22,6 +22,7 @@ from emollm.evidence.times import Moment, When, masked, moments
 from emollm.types import CueKind
 
 _ENDS = ".!?"
+_STOPPED = re.compile(r"[.!?]\s+\Z")
 _ORDER = re.compile(
     r"[\s,]{0,4}(?:(?:comes?|appears?|occurs?|happens?|begins?|starts?|is|are|shown|seen|and|long|shortly|just)\s){0,4}"
     r"(?P<how>before|after|followed\sby|precedes?|follows?)\s(?:the|a|an|his|her|their)?\s{0,2}(?:\w{1,12}\s){0,2}",
@@ -52,6 +53,8 @@ def course(text: str) -> list[Assertion]:
     for quote in said:
         if text[quote.start : quote.end].rstrip("\"'”’» ")[-1:] in _ENDS:
             signs[quote.end - 1] = "."
+        if _STOPPED.search(text, max(0, quote.start - 4), quote.start):
+            signs[quote.start] = '"'  # a sentence of its own begins here
     plain = "".join(signs)
     told = reports(plain)
     said = sorted([*said, *told], key=lambda item: item.start)

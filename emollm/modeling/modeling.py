@@ -279,6 +279,7 @@ class EmoLLMForConditionalGeneration(EmoLLMPreTrainedModel, MediaGenerationMixin
         labels: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
         num_items_in_batch: Tensor | int | None = None,
+        loss_only: bool = False,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """Logits (B, N, V), and the loss where there are labels.
@@ -298,6 +299,7 @@ class EmoLLMForConditionalGeneration(EmoLLMPreTrainedModel, MediaGenerationMixin
             labels: (B, N) tokens to predict, -100 elsewhere. In training the head then looks only at these positions, and no logits are given.
             logits_to_keep: Only the logits of so many last positions, or of these.
             num_items_in_batch: Tokens that the loss is averaged over; those of this batch if not given.
+            loss_only: Whether logits are left out beside training too.
             **kwargs: For the language model.
 
         Raises:
@@ -322,7 +324,7 @@ class EmoLLMForConditionalGeneration(EmoLLMPreTrainedModel, MediaGenerationMixin
         )
         hidden = output.last_hidden_state
         loss = logits = None
-        if labels is None or not self.training:
+        if labels is None or not (self.training or loss_only):
             kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
             logits = self.head(hidden[:, kept])
         if labels is not None:
