@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from itertools import chain, cycle, islice
+from itertools import chain, count, cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,10 +74,11 @@ class Samples(Dataset[Encoded]):
         self.rejects: list[tuple[str, str]] = []
         self.unread: Counter[str] = Counter()  # what the model does not take -> of how many Samples
         for source in sources:
+            left: Iterator[int] = count() if source.limit is None else iter(range(source.limit))
             for path in files_of(source.path):
                 root = source.root or path.parent
                 total.update(os.path.relpath(root, path.parent).encode())  # what stays when all of it is moved
-                for (place, own), length in self._scan(path, source, root, total):
+                for (place, own), length in self._scan(path, source, root, total, left):
                     if isinstance(length, str):
                         self.rejects.append((f"{path}:{place.line}", length))
                         continue
@@ -136,10 +137,19 @@ class Samples(Dataset[Encoded]):
             file.seek(place.start)
             return Sample.from_json(file.readline(), f"{place.path}:{place.line}")
 
-    def _scan(self, path: Path, source: SampleSource, root: Path, total: Any) -> Iterator[tuple[Marked, int | str]]:
-        """Where each Sample of a file stands, its marks and its length in tokens, or why it is left out."""
+    def _scan(
+        self, path: Path, source: SampleSource, root: Path, total: Any, left: Iterator[int]
+    ) -> Iterator[tuple[Marked, int | str]]:
+        """Where each Sample of a file stands, its marks and its length in tokens, or why it is left out.
+
+        Args:
+            path: The file.
+            source: Whose file it is.
+            root: What relative paths of media are relative to.
+            total: Hash that takes what is read.
+            left: Gives a number for each Sample that may still be taken.
+        """
         waiting: list[tuple[Marked, dict[str, Any]]] = []
-        taken = 0
         checks = Checks(self.reader, root, outside=source.outside, validating=self._validating)
         try:
             with path.open("rb") as file:
@@ -151,9 +161,8 @@ class Samples(Dataset[Encoded]):
                     record = _record(line)
                     if record and source.split is not None and record.get("split") != source.split:
                         continue
-                    if source.limit is not None and taken >= source.limit:
+                    if next(left, None) is None:
                         break
-                    taken += 1
                     total.update(line)
                     place = Place(path, number, here, root, source.weight, False)
                     try:

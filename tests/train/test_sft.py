@@ -120,6 +120,16 @@ def test_weights_say_how_often_a_sample_is_seen_in_an_epoch(model: Path, data: P
     assert {index for index in first if index >= 16} != {index for index in second if index >= 16}
 
 
+def test_a_limit_is_of_the_source_not_of_each_of_its_files(model: Path, tmp_path: Path) -> None:
+    for shard in range(2):
+        write(
+            tmp_path / f"samples-0000{shard}.jsonl", [sample(tmp_path, 4 * (4 * shard + k), "train") for k in range(4)]
+        )
+    reader = NativeReader(load(model).processor)
+    samples = Samples([SampleSource(path=tmp_path, limit=5)], reader, 512)
+    assert [place.path.name[-7] for place in samples.places] == ["0", "0", "0", "0", "1"]
+
+
 def test_grouped_steps_hold_samples_of_like_length(model: Path, tmp_path: Path) -> None:
     texts = ["why " * count for count in (1, 40, 2, 39, 3, 38, 4, 37)]
     write(tmp_path / "s.jsonl", [sample(tmp_path, 4 * k, "train", words=words) for k, words in enumerate(texts)])
