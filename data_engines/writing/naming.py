@@ -11,6 +11,10 @@ from emollm.data_engines.writing.segments import VALUE, ClaimText, Segment, Segm
 
 _AGREEMENT = {"<s>": ("s", ""), "<es>": ("es", ""), "<is>": ("is", "are"), "<ies>": ("ies", "y")}
 """Endings of one and of many."""
+_PARTICIPLES = ("ed", "wn", "en")
+"""How participles end."""
+_TRIES = 6
+"""Draws of a wording that may stand behind a bare value."""
 
 
 class Sentence(NamedTuple):
@@ -85,6 +89,11 @@ def naming(
     for index, (code, kind) in enumerate(units):
         segment = segments.draw(code, kind, form, random)
         words, found = told(segment, face, code, begins and not index)
+        for _ in range(_TRIES if index and (text[-1].isdigit() or text[-1] == "%") else 0):
+            if not words.split(" ", 1)[0].endswith(_PARTICIPLES):
+                break  # "AU25 60 %, bunched cheeks at 40 %" would be read as one statement with two values
+            segment = segments.draw(code, kind, form, random)
+            words, found = told(segment, face, code, begins and not index)
         plural = plural or segment.plural
         if index and form == "bare":
             text += " and " if index == len(units) - 1 else ", "

@@ -86,7 +86,7 @@ def test_a_table_for_people_files_and_times(say: Callable, faces: Path, tmp_path
         (("--predictions", "answers.xlsx"), "answers are written as .csv or .parquet"),
         (("--set", "sourc.split=x"), "did you mean 'source'"),
         (("--heads", "expresion"), "heads.0"),
-        (("--layout", "csv"), "not UTF-8 text"),
+        (("--layout", "csv"), "a binary file; expected a CSV in UTF-8"),
     ],
 )
 def test_wrong_options_are_one_line(say: Callable, faces: Path, arguments: tuple[str, ...], why: str) -> None:

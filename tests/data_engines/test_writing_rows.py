@@ -90,7 +90,7 @@ def test_the_claims_are_those_of_the_checker_and_all_hold(
 
 def test_a_thousand_rationales_are_richly_worded() -> None:
     settings = BuildSettings(tasks=TaskShares(recognition=0, open_vocabulary=0, follow_up=0))
-    for scale, least, masked in ((Scale.INTENSITY, 0.5, 0.18), (Scale.PROBABILITY, 0.41, 0.15)):
+    for scale, least, masked in ((Scale.INTENSITY, 0.5, 0.18), (Scale.PROBABILITY, 0.4, 0.15)):
         texts = [one.reply for one in samples(random_table(1000, 11, scale), settings)]
         told = Counter(sentence for text in texts for sentence in masked_sentences(text))
         assert len(texts) == 1000
