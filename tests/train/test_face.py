@@ -1,7 +1,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from emollm.train import face, face_state
 from emollm.train.face_loop import Teachers
 from emollm.train.face_recipe import FaceRecipe
 from emollm.train.face_ship import ship
+from tests.train.launching import launch
 
 RECIPES = sorted((Path(face.__file__).parent / "recipes" / "face").glob("*.yaml"))
 TINY = (
@@ -216,29 +216,14 @@ def test_accelerate_launches_two_processes(tiles: Path, work: Path, tmp_path: Pa
         "optimise.bf16=false",
     ]
     sets = [part for item in given for part in ("--set", item)]
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_machines",
-        "1",
-        "--dynamo_backend",
-        "no",
-        "--num_processes",
-        "2",
-        "--mixed_precision",
-        "no",
-    ]
+    launcher = (
+        "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1", "--dynamo_backend", "no", "--num_processes", "2",
+        "--mixed_precision", "no", "--main_process_port", "0",
+    )  # fmt: skip
     empty = tmp_path / "empty.yaml"
     empty.write_text("{}\n")
-    result = subprocess.run(
-        [*launch, "-m", "emollm.train.face", str(empty), *sets],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-    )
+    command = [sys.executable, *launcher, "-m", "emollm.train.face", str(empty), *sets]
+    result = launch(command, {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}, 300)
     assert result.returncode == 0, result.stderr[-2000:]
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
     assert load(tmp_path / "net").config.temperature > 0

@@ -18,6 +18,7 @@ from emollm.modeling.assemble import load
 from emollm.modeling.tiny import tiny
 from emollm.train import sft
 from emollm.train.sft_recipe import SftRecipe
+from tests.train.launching import launch
 
 STEPS = 6
 """An epoch has five, the last of which two Samples do not fill."""
@@ -76,9 +77,7 @@ def losses(out: Path, step: int = STEPS) -> list[float]:
 
 def launched(launcher: tuple[str, ...], recipe: Path, out: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     sets = [part for each in (f"out={out}", *overrides) for part in ("--set", each)]
-    return subprocess.run(
-        [sys.executable, *at_free_port(launcher), str(recipe), *sets], capture_output=True, text=True, timeout=550, env=environment(launcher), check=False
-    )  # fmt: skip
+    return launch([sys.executable, *at_free_port(launcher), str(recipe), *sets], environment(launcher), 280)
 
 
 def at_free_port(launcher: tuple[str, ...]) -> tuple[str, ...]:
