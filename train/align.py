@@ -5,18 +5,10 @@ python -m emollm.train.align train/recipes/align/emollm-135m.yaml --set out=runs
 
 from pathlib import Path
 
-import click
-
-from emollm.train.sft import command
+from emollm.train.sft import command, recipe_command
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("recipe_file", metavar="RECIPE", type=click.Path(path_type=Path))
-@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting of the recipe.")
-@click.option(
-    "--plan", is_flag=True, help="Say what would be trained, with parameters, tokens a step and memory, and stop."
-)
-@click.option("--local_rank", hidden=True, type=int, help="Given by the deepspeed launcher.")
+@recipe_command
 def main(recipe_file: Path, overrides: tuple[str, ...], plan: bool, local_rank: int | None) -> None:
     """Train connectors alone by a recipe; a stopped run goes on when it is started again."""
     command("align", recipe_file, overrides, plan)

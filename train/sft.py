@@ -9,6 +9,7 @@ validation is written to ``out/model`` at the end, as any transformers model.
 """
 
 import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from importlib.metadata import version
@@ -31,13 +32,24 @@ from emollm.train.sft_recipe import SftRecipe
 PACKAGES = ("emollm", "torch", "transformers", "peft", "accelerate", "deepspeed", "bitsandbytes")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("recipe_file", metavar="RECIPE", type=click.Path(path_type=Path))
-@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting of the recipe.")
-@click.option(
-    "--plan", is_flag=True, help="Say what would be trained, with parameters, tokens a step and memory, and stop."
-)
-@click.option("--local_rank", hidden=True, type=int, help="Given by the deepspeed launcher.")
+def recipe_command(action: Callable[..., None]) -> click.Command:
+    """A command that takes a recipe, single settings of it, and ``--plan``."""
+    options = (
+        click.argument("recipe_file", metavar="RECIPE", type=click.Path(path_type=Path)),
+        click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting of the recipe."),
+        click.option(
+            "--plan",
+            is_flag=True,
+            help="Say what would be trained, with parameters, tokens a step and memory, and stop.",
+        ),
+        click.option("--local_rank", hidden=True, type=int, help="Given by the deepspeed launcher."),
+    )
+    for option in reversed(options):
+        action = option(action)
+    return click.command(context_settings={"help_option_names": ["-h", "--help"]})(action)
+
+
+@recipe_command
 def main(recipe_file: Path, overrides: tuple[str, ...], plan: bool, local_rank: int | None) -> None:
     """Fine-tune a model by a recipe; a stopped run goes on when it is started again."""
     command("sft", recipe_file, overrides, plan)
