@@ -24,6 +24,7 @@ from emollm.data_engines.shards import (
     shard,
     write_lines,
 )
+from emollm.data_engines.showing import seen, shown
 from emollm.data_engines.source_rows import read_rows
 from emollm.data_engines.sources import Span, items_of
 from emollm.data_engines.unit_table import UnitTable
@@ -170,14 +171,18 @@ class _Block:
         return None
 
     def _write(self, item: Item, observation: Observation, drafts: list[Draft]) -> None:
+        observation = seen(observation, self._settings.showing, self._settings.seed)
         if self._keep:
             self.observed.append(observation.to_json().encode() + b"\n")
-        random = Random(f"{self._settings.seed} {item.clip.id}")
+        settings = self._settings
+        random = Random(f"{settings.seed} {item.clip.id}")
         try:
             for made in self._tools.engine.write(item, observation, random):
                 if isinstance(made, Rejected):
                     self._reject(made)
-                elif self._tools.annotator is not None:
+                    continue
+                made = shown(made, observation.media.duration, settings.showing, settings.seed)
+                if self._tools.annotator is not None:
                     drafts.append((made, observation, track_of(made)))
                 else:
                     self._filter(verify(made, observation, track_of(made)), observation)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from random import Random
 
 from emollm.cue_text import PROMPT as CUES
@@ -11,12 +10,10 @@ from emollm.data_engines.base import Gold, Item
 from emollm.emotions import label_set as set_of
 from emollm.prompts import prompt
 from emollm.samples import Mark, MediaItem, Sample, SampleProvenance, Task
-from emollm.types import MediaPart, Message, Observation, TextPart, Track
+from emollm.turns import first_turn, media_of
+from emollm.types import Message, Observation, TextPart
 
 _NO_TRACK = "all"
-
-MOST_FRAMES = 4
-"""Peak frames of a video that a Sample shows."""
 
 
 def compose(
@@ -55,10 +52,10 @@ def compose(
         annotator: ``writer``, or the name of a language model.
     """
     clip = item.clip
-    media = media_of(item, observation, track)
+    media = media_of(clip, observation, track)
     asked = f"instructions/{task.value}"
     refs = [*prompts, prompt(asked).ref, *([prompt(CUES).ref] if cue_text else [])]
-    before = f"{cue_text_of(observation, track)}\n\n" if cue_text else ""
+    before = cue_text_of(observation, track) if cue_text else None
     return Sample(
         id=sample_id(clip.id, track, task, index),
         task=task,
@@ -111,52 +108,11 @@ def gold_labels(gold: Gold | None, label_set: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for label in found if label is not None))
 
 
-def media_of(item: Item, observation: Observation, track: str | None) -> tuple[MediaItem, ...]:
-    """The media that a Sample about one person shows.
-
-    A photo with the box of the face; of a video the frames at up to four of the person's moments, in the order of time, and its
-    sound where it has any; a sound recording. Nothing of a table and of words alone.
-    """
-    clip = item.clip
-    person = next((one for one in observation.tracks if one.id == track), None)
-    found = []
-    if clip.image is not None:
-        found.append(_photo(clip.image, person))
-    if clip.video is not None:
-        found += _frames(clip.video, person)
-    if clip.audio is not None:
-        found.append(MediaItem(type="audio", path=clip.audio))
-    elif clip.video is not None and observation.media.sample_rate is not None:
-        found.append(MediaItem(type="audio", path=clip.video))
-    return tuple(found)
-
-
-def _photo(path: Path, person: Track | None) -> MediaItem:
-    if person is None:
-        return MediaItem(type="image", path=path)
-    return MediaItem(type="image", path=path, box=person.faces[0].box, roll=person.faces[0].roll)
-
-
-def _frames(path: Path, person: Track | None) -> list[MediaItem]:
-    """The person's face at the main moments; without a person the video itself."""
-    if person is None or not person.peaks:
-        return [MediaItem(type="video", path=path)]
-    faces = sorted(person.faces[:MOST_FRAMES], key=lambda face: face.time)
-    return [
-        MediaItem(type="image", path=path, box=face.box, roll=face.roll, start=face.time, end=face.time)
-        for face in faces
-    ]
-
-
-def _messages(media: Sequence[MediaItem], before: str, turns: Sequence[tuple[str, str]]) -> tuple[Message, ...]:
+def _messages(media: Sequence[MediaItem], before: str | None, turns: Sequence[tuple[str, str]]) -> tuple[Message, ...]:
     """Media places and cue text stand before the first question."""
     out: list[Message] = []
     for asked, replied in turns:
-        content: list[TextPart | MediaPart] = [TextPart(text=asked)]
-        if not out:
-            places = [MediaPart(type=item.type) for item in media]
-            content = [*places, *([TextPart(text=before)] if before else []), *content]
-        out.append(Message(role="user", content=tuple(content)))
+        out.append(Message(role="user", content=(TextPart(text=asked),)) if out else first_turn(media, before, asked))
         out.append(Message(role="assistant", content=(TextPart(text=replied),)))
     return tuple(out)
 

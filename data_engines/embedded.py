@@ -25,7 +25,7 @@ from emollm.data_engines.measuring import measure, read_items
 from emollm.data_engines.recipe import BuildSettings
 from emollm.data_engines.run import build
 from emollm.data_engines.shards import SAMPLES, read_samples, shards
-from emollm.errors import EmollmError
+from emollm.errors import ConfigError, EmollmError, unknown_name
 from emollm.files import replacing
 from emollm.perception.settings import PerceptionSettings
 from emollm.perception.voice.settings import VoiceSettings
@@ -71,7 +71,8 @@ class EmbeddedSettings(Settings):
     seed: int = 0
     """Of all choices."""
     parts: dict[str, BuildSettings] = Field(default_factory=dict)
-    """Builds by name: ``face``, ``voice``, ``words``, ``combined`` (with a face), ``heard`` (without) and ``conflict`` read the items of that name."""
+    """Builds by name: ``face``, ``voice``, ``words``, ``combined`` (with a face), ``heard`` (without) and ``conflict`` read the items of that
+    name; so does ``face-ANYTHING`` those of ``face``."""
     perception: PerceptionSettings = PerceptionSettings(voice=VoiceSettings(words="none"))
     """How faces and voices are measured; words are not recognised: EmoDB is German, and everybody reads the same sentences."""
 
@@ -93,12 +94,15 @@ def make(settings: EmbeddedSettings, data: Path, out: Path, workers: int = 1) ->
     """
     items = {part: list(paths) for part, paths in _measured(settings, data, out, workers).items()}
     items |= _combined(settings, items, out)
+    if unknown := [part for part in settings.parts if _items_of(part) not in items]:
+        raise ConfigError(f"parts: {unknown_name('part', unknown[0], items)}")
     report: dict[str, Any] = {}
     for part, recipe in settings.parts.items():
         _say(f"{part}: writing")
         scale = recipe.scale.model_copy(update={"workers": workers})
-        build(recipe.model_copy(update={"scale": scale}), [str(path) for path in items[part]], out / part, note=_say)
-        report[part] = acceptance(read_items(items[part]), out / part)
+        own = items[_items_of(part)]
+        build(recipe.model_copy(update={"scale": scale}), [str(path) for path in own], out / part, note=_say)
+        report[part] = acceptance(read_items(own), out / part)
     with replacing(out / "acceptance.json", "w") as file:
         json.dump(report, file, indent=1)
     return report
@@ -146,6 +150,11 @@ def table(report: dict[str, Any]) -> str:
                     f"{part:9} {split:6} {label:11} {n['items']:7} {n['accepted']:9} {share:6.2f} {n['samples']:8} {n['unsupported']:12}"
                 )
     return "\n".join(lines)
+
+
+def _items_of(part: str) -> str:
+    """The items that a part reads, by its name."""
+    return part.partition("-")[0]
 
 
 # ---- items ----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from emollm.emotions import DEFAULT
 from emollm.errors import ConfigError, unknown_name
 from emollm.perception.settings import PerceptionSettings
 from emollm.reasoner import ReasonerSettings
+from emollm.types import CueKind
 
 
 class TaskShares(Settings):
@@ -81,6 +82,19 @@ class FilterSettings(Settings):
     """Refuses the build if a single clue predicts the label better than this (balanced accuracy); None only reports it."""
 
 
+class ShowingSettings(Settings):
+    """What of a clip a Sample shows."""
+
+    bare: float = Field(default=0.0, ge=0, le=1)
+    """Share of the recognition Samples of clips with media that are shown without cue text: the media have to carry the label."""
+    looks: int = Field(default=1, ge=1, le=4)
+    """A photo is shown one to so many times, each cut of its face a little apart, as the peak frames of a clip are."""
+    spans: float = Field(default=1.0, gt=0, le=1)
+    """A bare voice is shown from a random start to a random end, at least this share of it."""
+    hidden: dict[CueKind, float] = Field(default_factory=dict)
+    """Kind of cue -> share of the items that it is taken from before anything is written about them; it is declared missing there."""
+
+
 class ScaleSettings(Settings):
     """How the work is spread."""
 
@@ -115,6 +129,8 @@ class BuildSettings(Settings):
     """Conversations of an item."""
     annotator: AnnotatorSettings = AnnotatorSettings()
     """Who words them."""
+    showing: ShowingSettings = ShowingSettings()
+    """What of a clip a Sample shows."""
     filters: FilterSettings = FilterSettings()
     """What is not kept."""
     scale: ScaleSettings = ScaleSettings()

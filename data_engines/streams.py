@@ -8,7 +8,7 @@ sentence itself to learn from.
 from collections.abc import Iterator
 from enum import StrEnum
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from emollm.config import Settings
 from emollm.data_engines.base import Item, Rejected
@@ -33,7 +33,13 @@ _TASKS = (Task.RECOGNITION, Task.REASONING, Task.OPEN_VOCABULARY, Task.FOLLOW_UP
 
 
 class Options(Settings):
-    """The engine's own settings: none so far."""
+    """The engine's own settings (``options`` of a recipe)."""
+
+    label_of: Literal["people", "own"] = "people"
+    """Whose label the text tells: that of the ``people`` who gave it, or the text's ``own``, as a model has to say it that hears or reads
+    the clip and knows no annotator."""
+    polarity: bool = True
+    """Whether the number of the words' polarity is told; the cue text does not give it to a model."""
 
 
 class Fit(StrEnum):
@@ -77,8 +83,12 @@ class Engine:
             yield Rejected(item.clip.id, "write", "gold: no label in the words of the label set")
             return
         words = Phrases(_PROMPT, random)
-        clues = Clues(observation, main_person(observation), self.settings.reasoner, random)
-        case = _Case(item, observation, clues, gold[0], words, words.told(f"who_{item.gold.by}"))
+        clues = Clues(
+            observation, main_person(observation), self.settings.reasoner, random, polarity=self.options.polarity
+        )
+        case = _Case(item, observation, clues, gold[0], words, "")
+        by = item.gold.by if self.options.label_of == "people" else _whole(case)
+        case = case._replace(who=words.told(f"who_{by}"))
         if not case.clues.channels.voice and not _said(case):
             yield Rejected(item.clip.id, "write", "nothing heard: neither a voice nor words were measured")
             return
@@ -137,11 +147,17 @@ class Engine:
         return said, Fit.SHOWN if fit else Fit.AGAINST
 
     def _end(self, case: _Case, fit: Fit) -> str:
-        return opened(case.words.say(fit.value, label=case.label, who=case.who))
+        block = fit.value if self.options.label_of == "people" else f"{fit.value}_own"
+        return opened(case.words.say(block, label=case.label, who=case.who))
 
 
 _CAVEAT = 0.3
 """How often a rationale ends with what it cannot know."""
+
+
+def _whole(case: _Case) -> str:
+    """What the label of a text of its own goes by."""
+    return "both" if case.clues.channels.voice and _said(case) else "words" if _said(case) else "voice"
 
 
 def _said(case: _Case) -> bool:

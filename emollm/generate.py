@@ -5,6 +5,7 @@
 """
 
 import hashlib
+import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 DEFAULT = "smollm2-135m-instruct"
 """The embedded language model: an asset, converted once into the cache."""
+
+EMBEDDED = "emollm-135m"
+"""The embedded multimodal model: it comes with the package, its parts are assets."""
 
 MAX_TOKENS = 256
 """Length of a reply in tokens where the caller does not say."""
@@ -94,9 +98,19 @@ def open_generator(name: str = DEFAULT) -> Generator:
         from emollm.converted import converted
 
         return TransformersGenerator(f"{name}@{assets.asset(name).files[0].sha256[:12]}", lambda: converted(name))
+    if name == EMBEDDED:
+        from emollm.modeling.shipped import open_shipped, version_of
+        from emollm.modeling.speaking import EmoLLMGenerator
+
+        return EmoLLMGenerator(f"{name}@{version_of(name)}", lambda: open_shipped(name))
     folder = Path(name).expanduser()
     if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         _refuse_no_model(folder)
+        if _is_our_family(folder):
+            from emollm.modeling.assemble import load
+            from emollm.modeling.speaking import EmoLLMGenerator
+
+            return EmoLLMGenerator(f"{folder.resolve().name}@{_content_hash(folder)}", lambda: load(folder))
         return TransformersGenerator(f"{folder.resolve().name}@{_content_hash(folder)}", lambda: folder)
     folder = _from_hub(name)
     return TransformersGenerator(f"{name}@{folder.name[:12]}", lambda: folder)
@@ -325,6 +339,14 @@ def _refuse_no_model(folder: Path) -> None:
         raise ModelError(
             f"{folder}: no safetensors weights, and nothing else is read; convert the model to safetensors"
         )
+
+
+def _is_our_family(folder: Path) -> bool:
+    """Whether the folder holds a model that takes pictures and voices as ours do."""
+    try:
+        return json.loads((folder / "config.json").read_text("utf-8")).get("model_type") == "emollm"
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _content_hash(folder: Path) -> str:

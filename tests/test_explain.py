@@ -13,7 +13,7 @@ from emollm.facs import UNITS
 from emollm.perception.settings import PerceptionSettings
 from emollm.types import Answer, Clip, Verdict
 
-SETTINGS = ExplainSettings(perception=PerceptionSettings(action_units="mesh-head"))
+SETTINGS = ExplainSettings(by="cues", perception=PerceptionSettings(action_units="mesh-head"))
 
 
 @pytest.fixture(scope="module")

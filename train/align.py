@@ -1,6 +1,6 @@
 """Aligns connectors (and the gate) to a frozen language model, before :mod:`emollm.train.sft`.
 
-python -m emollm.train.align train/recipes/align/emollm-135m.yaml --set out=runs/align
+python -m emollm.train.align train/recipes/emollm-135m/align.yaml --set out=runs/align
 """
 
 from pathlib import Path

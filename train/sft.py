@@ -3,7 +3,7 @@
 A stopped run goes on from its last whole checkpoint when it is started again, with the loss it would have had. The best checkpoint by
 validation is written to ``out/model`` at the end, as any transformers model.
 
-    python -m emollm.train.sft train/recipes/sft/emollm-135m.yaml --set out=runs/sft
+    python -m emollm.train.sft train/recipes/emollm-135m/sft.yaml --set out=runs/sft
     ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 -m emollm.train.sft RECIPE
     deepspeed --num_gpus 2 --module emollm.train.sft RECIPE --set deepspeed=zero2
 """
@@ -63,7 +63,13 @@ def command(stage: str, recipe_file: Path, overrides: tuple[str, ...], plan: boo
         Stop: Interrupted.
     """
     try:
-        run(config.load(SftRecipe, recipe_file, overrides), "align" if stage == "align" else "sft", plan=plan)
+        recipe, lacking = config.load(SftRecipe, recipe_file, overrides).tried()
+        if lacking:
+            told = f"{lacking[0]}{f' and {len(lacking) - 1} more' if lacking[1:] else ''}"
+            click.echo(
+                f"emollm: a trial on {recipe.data[0].path}: {told} not here; what it trains is of no use", err=True
+            )
+        run(recipe, "align" if stage == "align" else "sft", plan=plan)
     except EmollmError as error:
         raise Refusal(str(error)) from error
     except KeyboardInterrupt as error:
@@ -227,9 +233,13 @@ def name_of(model: Path | ModelSettings) -> str:
     return str(model) if isinstance(model, Path) else " + ".join([model.backbone, *sorted(model.streams)])
 
 
+_NO_MATTER = {"stage", "data", "validation", "out", "threads", "log_every", "progress", "trial", "max_steps"}
+"""Settings that do not change what a run computes, or are told otherwise."""
+
+
 def fingerprint(recipe: SftRecipe, stage: Stage, base: str, samples: str, validation: str) -> str:
     """Hash of all that decides what a run computes."""
-    told = recipe.model_dump_json(exclude={"stage", "data", "validation", "out", "threads", "log_every", "progress"})
+    told = recipe.model_dump_json(exclude=_NO_MATTER)
     return blake2b(f"{stage} {told} {base} {samples} {validation}".encode(), digest_size=8).hexdigest()
 
 

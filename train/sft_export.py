@@ -29,7 +29,7 @@ def export(model: Any, processor: Any, out: Path, run: Path, base: Base) -> Path
         EmollmError: It cannot be written; what stood there before is left.
     """
     if hasattr(model, "peft_config"):
-        _write(out / ADAPTER, run, lambda folder: _adapter(model, folder, base))
+        _write(out / ADAPTER, run, lambda folder: write_adapter(model, folder, base))
         model = model.merge_and_unload()
     model.config.use_cache = model.config.get_text_config().use_cache = True
 
@@ -41,8 +41,8 @@ def export(model: Any, processor: Any, out: Path, run: Path, base: Base) -> Path
     return out / MODEL
 
 
-def _adapter(model: Any, folder: Path, base: Base) -> None:
-    """What :func:`emollm.modeling.adapters.with_adapter` reads."""
+def write_adapter(model: Any, folder: Path, base: Base) -> None:
+    """What :func:`emollm.modeling.adapters.with_adapter` reads: the adapter and what was trained beside it, in the types they have."""
     model.save_pretrained(folder, save_embedding_layers=False)
     prefix = "base_model.model."
     beside = {

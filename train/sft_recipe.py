@@ -1,7 +1,7 @@
 """Settings of the stages that train the model: ``align`` (connectors) and ``sft`` (LoRA, QLoRA or all weights)."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -82,7 +82,7 @@ class OptimiserSettings(Settings):
     accumulate: Count = 1
     """Steps whose gradients are added up before the weights move."""
     bf16: bool = False
-    """Whether the forward pass runs in bfloat16 (slower on CPUs without AMX)."""
+    """Whether the forward pass runs in bfloat16: on a CPU with AVX-512 BF16 or AMX about three times as fast, on others slower."""
     checkpointing: bool = False
     """Whether activations are computed again in the backward pass instead of kept: less memory, a third more time."""
 
@@ -128,14 +128,26 @@ def _kind(model: object) -> str:
     return "parts" if isinstance(model, dict | ModelSettings) else "folder"
 
 
+BaseModel = Annotated[Annotated[Path, Tag("folder")] | Annotated[ModelSettings, Tag("parts")], Discriminator(_kind)]
+
+
+class TrialSettings(Settings):
+    """What tries a recipe on a machine that has neither its data nor the model it starts from."""
+
+    most: Count = 50
+    """Runs of more steps are never trials: they need what the recipe names."""
+    model: BaseModel = ModelSettings()
+    """Instead of the recipe's."""
+    data: Annotated[tuple[SampleSource, ...], Field(min_length=1)]
+    """Instead of the recipe's."""
+
+
 class SftRecipe(Settings):
     """One training run."""
 
     stage: Literal["align", "sft"] = "sft"
     """Which stage ``emollm train run`` takes: connectors alone, or fine-tuning."""
-    model: Annotated[Annotated[Path, Tag("folder")] | Annotated[ModelSettings, Tag("parts")], Discriminator(_kind)] = (
-        ModelSettings()
-    )
+    model: BaseModel = ModelSettings()
     """A folder with a model of our family or a PaliGemma, a hub id of one, or the parts to build one of our family."""
     data: Annotated[tuple[SampleSource, ...], Field(min_length=1)]
     """Samples that teach."""
@@ -151,6 +163,10 @@ class SftRecipe(Settings):
     """What of a picture is given, for PaliGemma alone; its defaults if not given."""
     validating: ValidationSettings = ValidationSettings()
     """Validation and checkpoints."""
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    """``optimise.steps`` by the name that transformers gives it."""
+    trial: TrialSettings | None = None
+    """What is taken where model or data are not here, to try the recipe; null for nothing."""
     deepspeed: str | None = None
     """``zero2``, ``zero3``, ``zero3-offload`` or a file with DeepSpeed settings; for the ``deepspeed`` launcher."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -163,6 +179,27 @@ class SftRecipe(Settings):
     """Steps from one line of the log to the next."""
     out: Path = Path("runs/sft")
     """Folder of this run."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _steps(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("max_steps") is None:
+            return values
+        optimise = values.get("optimise") or {}
+        return (
+            {**values, "optimise": {**optimise, "steps": values["max_steps"]}} if isinstance(optimise, dict) else values
+        )
+
+    def tried(self) -> tuple["SftRecipe", tuple[Path, ...]]:
+        """The recipe as it can run here, and what of it is not here where it is only tried."""
+        named = [*([self.model] if isinstance(self.model, Path) else []), *(source.path for source in self.data)]
+        lacking = tuple(path for path in named if not path.exists())
+        steps = self.optimise.steps
+        if self.trial is None or not lacking or steps is None or steps > self.trial.most:
+            return self, ()
+        validating = self.validating.model_copy(update={"generate": 0, "select": "loss"})
+        own = {"model": self.trial.model, "data": self.trial.data, "validation": (), "validating": validating}
+        return self.model_copy(update={**own, "out": self.out.with_name(f"{self.out.name}-trial")}), lacking
 
     @model_validator(mode="after")
     def _fits(self) -> "SftRecipe":

@@ -27,8 +27,11 @@ from emollm.types import Part, Rationale
 class Options(Settings):
     """The engine's own settings (``options`` of a recipe)."""
 
-    unsupported: Literal["reject", "say"] = "reject"
-    """A gold label that the muscles do not show: reject the item, or say honestly that annotators say so and the muscles do not."""
+    unsupported: Literal["reject", "say", "own"] = "reject"
+    """A gold label that the muscles do not show: reject the item; ``say`` honestly that annotators say so and the muscles do not; or
+    ``own``: as a model has to say it that sees the picture and knows no annotator, the label by the face as a whole, not by the muscles."""
+    weights: bool = True
+    """Whether conclusions tell the weights of the labels; a model that is not shown them cannot know them."""
     most_follow_ups: int = Field(default=2, ge=1, le=4)
     """Most questions behind a reasoning turn."""
 
@@ -104,7 +107,7 @@ def judged(face: Face, gold: Sequence[str] | None, options: Options) -> Verdict:
         return Verdict(face.weights.label) if answered else Verdict(None, (Mark.ABSTAINED,))
     if answered and face.weights.label in gold:
         return Verdict(face.weights.label)
-    if options.unsupported == "say":
+    if options.unsupported != "reject":
         return Verdict(gold[0], (Mark.UNSUPPORTED,), gold[0])
     by = (
         f"the muscles speak for {face.weights.label}"
@@ -179,6 +182,10 @@ class Conversations:
     def _reasoning(self, face: Face, verdict: Verdict, random: Random, extra: Extra, keep: Keep) -> Reply:
         moment = self.writer.write(face, random, verdict.gold)
         parts = {part: keep(part, getattr(moment, part.value)) for part in Part}
+        if verdict.label is not None and not any(
+            verdict.label.lower() in one.text.lower() for one in parts[Part.CONCLUSION]
+        ):
+            parts[Part.CONCLUSION] = [self.writer.labelled(face, verdict.label, random), *parts[Part.CONCLUSION]]
         moment = Moment(*parts.values())
         claims = [(part, one) for part, sentences in parts.items() for one in sentences if one.claims]
         asked = question(Task.REASONING, random, self.labels.labels)

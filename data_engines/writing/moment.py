@@ -61,10 +61,13 @@ class MomentWriter:
 
     Args:
         segments: Reads and remembers wordings.
+        own: Whether a label that the muscles do not show is told as the face's own as a whole, not as the annotators'.
+        weights: Whether conclusions tell the weights of the labels.
     """
 
-    def __init__(self, segments: Segments | None = None) -> None:
+    def __init__(self, segments: Segments | None = None, *, own: bool = False, weights: bool = True) -> None:
         self.segments = segments or Segments()
+        self._own, self._weights = own, weights
 
     def write(self, face: Face, random: Random, gold: str | None = None) -> Moment:
         """The three parts about one face.
@@ -303,26 +306,47 @@ class MomentWriter:
             out.append(sentence(say("conclusions", "caveat", random)))
         return out
 
+    def labelled(self, face: Face, label: str, random: Random) -> Sentence:
+        """A conclusion of the label alone, which asserts nothing that could fail to hold.
+
+        Args:
+            face: What was measured.
+            label: The label.
+            random: Chooses the wording.
+        """
+        block = "answered_neutral" if face.weights.neutral else "labelled"
+        return sentence(say("conclusions", block, random).replace("<label>", label))
+
     def _decided(self, face: Face, random: Random) -> Sentence:
         weights, outcome = face.weights, face.weights.outcome
         block = outcome
         if outcome.startswith("answered") and not weights.neutral:
             block = "answered" if weights.intensity is not None else "answered_plain"
         text = say("conclusions", block, random)
-        if outcome.startswith("answered"):
+        if outcome.startswith("answered") and self._weights:
             behind = "weight.second" if weights.second_score >= 0.01 else "weight.alone"
             text = joined(text, say("conclusions", behind, random))
         return sentence(_filled(text, face, random))
 
     def _unsupported(self, face: Face, gold: str, random: Random) -> Sentence:
-        text = say("conclusions", "unsupported", random).replace("<gold>", gold)
+        block = _own(face, gold) if self._own else "unsupported"
+        text = say("conclusions", block, random).replace("<gold>", gold)
         answered = face.weights.outcome.startswith("answered") and face.weights.label != gold
-        if face.values:
-            text += "; " + say("conclusions", "instead" if answered else "instead.open", random)
+        if face.values and block != "own.leaning":
+            instead = "instead" if self._weights else "instead.plain"
+            text += "; " + say("conclusions", instead if answered else "instead.open", random)
         return sentence(_filled(text, face, random))
 
 
 # ---- small forms ------------------------------------------------------------------------------------------------------
+
+
+def _own(face: Face, gold: str) -> str:
+    """The block of a label that the muscles do not settle: unmeasured, leaning that way, or not showing it."""
+    if not face.values:
+        return "own.unmeasured"
+    empty = face.weights.outcome == "unclear_empty" or face.weights.neutral
+    return "own.leaning" if face.weights.label == gold and not empty else "own"
 
 
 def _moves(face: Face) -> bool:

@@ -96,7 +96,7 @@ class Replies:
         if topic == "other":
             return self._other(face, label, random)
         if topic == "missing":
-            return {}, self._missing(gaps, random)
+            return {}, self._missing(face, gaps, random)
         return {}, [_sentence(self._say("knowing", random))]
 
     def _cue(self, face: Face, gaps: Sequence[str], random: Random) -> tuple[dict[str, str], list[Sentence]]:
@@ -141,7 +141,9 @@ class Replies:
         frame = self._say("other.against", random).replace("<other>", other)
         return values, [self._clause(frame, code, lacking[code], face, random)]
 
-    def _missing(self, gaps: Sequence[str], random: Random) -> list[Sentence]:
+    def _missing(self, face: Face, gaps: Sequence[str], random: Random) -> list[Sentence]:
+        if not face.values:
+            return [_sentence(self._say("missing.all", random))]
         if not gaps:
             return [_sentence(self._say("missing.none", random))]
         shown = sorted(random.sample(range(len(gaps)), min(len(gaps), _MOST_NAMED)))

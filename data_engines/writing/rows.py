@@ -64,7 +64,7 @@ class RowWriter:
         self.labels: LabelSet = label_set(settings.labels)
         self.options = options_of(settings)
         self.fits = fits_of(self.labels, settings.reasoner)
-        self.writer = MomentWriter()
+        self.writer = MomentWriter(own=self.options.unsupported == "own", weights=self.options.weights)
         self.conversations = Conversations(self.labels, settings.tasks, self.options, self.writer)
         self.weigher = RowWeigher(self.labels, settings.reasoner, [*known_labels(self.labels, settings.reasoner)])
         self.verified = 0

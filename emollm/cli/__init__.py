@@ -25,6 +25,7 @@ COMMANDS = {
     "data": "Build, convert and report on training data.",
     "train": "Train encoders and models by a recipe.",
     "eval": "Measure models on labelled data.",
+    "export": "Write a model as a stand-alone checkpoint.",
     "assets": "Fetch, list and check models and media.",
     "env": "Show versions, the machine and what is installed.",
 }

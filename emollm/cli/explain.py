@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 @click.command("explain")
 @clip_options
 @click.option("--labels", metavar="SET", help="Label set to answer in (docs/label-sets.md); default: basic8.")
+@click.option(
+    "--reasoner",
+    metavar="NAME",
+    help="Who answers: emollm-135m (the default), cues (the deterministic reasoner), or a folder with a trained model.",
+)
 @click.option("--track", metavar="ID", help="Answer for this person (p1, p2 …) instead of the most prominent one.")
 @click.option(
     "--ask",
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
 def command(
     request: Request,
     labels: str | None,
+    reasoner: str | None,
     track: str | None,
     questions: tuple[str, ...],
     model: str | None,
@@ -64,10 +70,11 @@ def command(
     """
     from emollm.cli.text import answer_text
     from emollm.emotions import label_set
-    from emollm.explain import explain
+    from emollm.explain import answerer, explain
 
-    settings = _settings(request, labels)
+    settings = _settings(request, labels, reasoner)
     words = label_set(settings.labels)  # an unknown set is refused before any work
+    own = answerer(settings.by)
     paths = request.paths()
     drawings = Drawings(paths, report, overlay, request.clips, settings.report, heat)
     asker = _Asker(questions, model)
@@ -84,7 +91,7 @@ def command(
             shown[clip.id] = observation
         return answer
 
-    asked = str((track, questions, asker.name, request.table))
+    asked = str((track, questions, asker.name, request.table, own.name if own is not None else None))
     key = fingerprint("explain", settings, words, asked, *filter(None, (drawings.key,)))
     workers = 1 if questions else settings.perception.threads  # a language model takes one question at a time
     by_id = {clip_id(path): path for path in paths}
@@ -98,11 +105,12 @@ def command(
     return batch.exit_code
 
 
-def _settings(request: Request, labels: str | None) -> "ExplainSettings":
+def _settings(request: Request, labels: str | None, reasoner: str | None) -> "ExplainSettings":
     from emollm.explain import ExplainSettings
 
     settings = request.settings(ExplainSettings)
-    return settings if labels is None else settings.model_copy(update={"labels": labels})
+    given = {"labels": labels, "by": reasoner}
+    return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
 # ---- questions ------------------------------------------------------------------------------------------------------

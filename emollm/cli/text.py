@@ -57,6 +57,8 @@ def answer_text(answer: Answer, observation: Observation | None = None) -> str:
         for part in Part:
             if text := getattr(answer.rationale, part.value).strip():
                 lines += ["", f"  {_TITLES[part]}", *_wrapped(text, "    ")]
+    if answer.status == "unparsed":
+        lines += ["", "  Reply", *_wrapped(answer.text, "    ")]
     if answer.claims:
         lines += ["", f"  Evidence: {_counts(answer.claims)}", *_claims(answer.claims)]
     lines += _missing(answer.missing)
@@ -85,6 +87,8 @@ _TITLES = {
 
 def _headline(answer: Answer) -> str:
     who = f" ({answer.track})" if answer.track else ""
+    if answer.status == "unparsed":
+        return f"unparsed: the model's reply gives no label{who}"
     if answer.label is None:
         return f"{answer.status}: {'unclear' if _had_something(answer) else 'nothing to go by'}{who}"
     degree = "" if answer.intensity is None else f", intensity {answer.intensity:.2f}"

@@ -1,6 +1,6 @@
 """A model out of its parts: a pretrained language model, pretrained towers, fresh connectors.
 
-    python -m emollm.modeling.assemble train/recipes/model/emollm-135m.yaml runs/base [--set max_faces=2]
+    python -m emollm.modeling.assemble train/recipes/emollm-135m/model.yaml runs/base [--set max_faces=2]
 
 It is saved with its processor, as :func:`load` reads it.
 """
@@ -61,6 +61,8 @@ class StreamSource(Settings):
     or hub id of a vision model or a Whisper model in transformers format."""
     weights: Path | None = None
     """Checkpoint of an open_clip tower (safetensors); without it the tower starts at random."""
+    taps: tuple[int, ...] = ()
+    """Layers of a Whisper model whose features are taken, side by side; its last one if none is named."""
     connector: ConnectorSettings = ConnectorSettings()
 
 
@@ -109,7 +111,7 @@ def assemble(settings: ModelSettings) -> Built:
         raise ConfigError(
             f"{settings.backbone}: its head has a bias, which this family does not; use another language model"
         )
-    towers = {name: tower_of(each.tower, each.weights) for name, each in settings.streams.items()}
+    towers = {name: tower_of(each.tower, each.weights, each.taps) for name, each in settings.streams.items()}
     if not tokenizer.chat_template:
         _speak_chatml(language, tokenizer)
     image, audio = _placeholders(language, tokenizer)

@@ -112,6 +112,7 @@ def tiny(
     gate: bool = False,
     connector: str = "mlp",
     seed: int = 0,
+    context: int = 1024,
 ) -> Built:
     """A tiny model with random weights and its processor.
 
@@ -121,12 +122,13 @@ def tiny(
         gate: Whether questions weigh its visual streams.
         connector: Kind of all connectors.
         seed: Of the weights.
+        context: Tokens that it reads.
     """
     torch.manual_seed(seed)
     words = tokenizer()
     ids = words.get_vocab()
     config = EmoLLMConfig(
-        text_config=text_config(backbone, len(words)),
+        text_config=text_config(backbone, len(words), context=context),
         streams={name: stream(name, connector) for name in streams},
         gate=GateSettings(width=16) if gate else None,
         image_token_id=ids[IMAGE],

@@ -29,17 +29,25 @@ class TowerSource(NamedTuple):
     """Its tensors by the tower's own names; None to start at random."""
 
 
-def tower_of(name: str, checkpoint: Path | None = None) -> TowerSource:
+def tower_of(name: str, checkpoint: Path | None = None, taps: tuple[int, ...] = ()) -> TowerSource:
     """The tower of a name.
 
     Args:
         name: As in :class:`emollm.modeling.assemble.StreamSource`.
         checkpoint: Weights of an open_clip tower.
+        taps: Layers of a Whisper model.
 
     Raises:
         ModelError: It cannot be had or read.
-        ConfigError: The name means nothing, or a checkpoint is given for what has its own.
+        ConfigError: The name means nothing, a checkpoint is given for what has its own, or layers of what is no Whisper model.
     """
+    found = _tower_of(name, checkpoint)
+    if taps and found.kind != "whisper":
+        raise ConfigError(f"tower {name}: only Whisper models give single layers; leave taps out")
+    return found._replace(settings={**found.settings, "taps": taps}) if taps else found
+
+
+def _tower_of(name: str, checkpoint: Path | None) -> TowerSource:
     family, _, architecture = name.partition(":")
     if family == "open_clip":
         return _open_clip(architecture, checkpoint)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CONFIG_MAPPING, AutoModel
@@ -261,6 +261,15 @@ class WhisperTowerSettings(Settings):
     """Width inside of a layer."""
     num_mel_bins: Literal[80, 128] = 80
     """Log-mel bands."""
+    taps: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Layers, from 1, whose features stand side by side; the last one, normalised, if none is named. Tone of voice is told more clearly by
+    the layers before the last, which is trained for words (docs/emollm-135m.md)."""
+
+    @model_validator(mode="after")
+    def _taps_are_layers(self) -> "WhisperTowerSettings":
+        if max(self.taps, default=0) > self.encoder_layers:
+            raise ValueError(f"taps: layer {max(self.taps)} of {self.encoder_layers}; name layers that there are")
+        return self
 
     def build(self) -> "WhisperTower":
         """The tower with fresh weights."""
@@ -279,9 +288,13 @@ class WhisperTower(Tower):
 
     def __init__(self, settings: WhisperTowerSettings) -> None:
         super().__init__()
-        self.model = WhisperEncoder(WhisperConfig(**settings.model_dump()))
-        self.size, self.width = settings.num_mel_bins, settings.d_model
+        self.model = WhisperEncoder(WhisperConfig(**settings.model_dump(exclude={"taps"})))
+        self.taps = settings.taps
+        self.size, self.width = settings.num_mel_bins, settings.d_model * max(1, len(settings.taps))
 
     def forward(self, inputs: Tensor) -> Seen:
         """Features (A, 1500, W) of log-mel frames (A, bands, 3000)."""
-        return Seen(self.model(inputs).last_hidden_state)
+        if not self.taps:
+            return Seen(self.model(inputs).last_hidden_state)
+        layers = self.model(inputs, output_hidden_states=True).hidden_states
+        return Seen(torch.cat([layers[tap] for tap in self.taps], dim=-1))

@@ -13,6 +13,7 @@ import pytest
 
 from emollm.cli import main
 from emollm.media.images import Picture
+from tests.cli.arguments import by_cues
 
 RATE = 16_000
 FPS = 10
@@ -84,7 +85,7 @@ def say(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]:
     def run(*arguments: str | Path) -> Said:
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
+            main(by_cues(arguments))
         out, err = capfd.readouterr()
         code = ended.value.code
         assert isinstance(code, int)

@@ -19,6 +19,7 @@ from emollm.errors import ConfigError
 from emollm.perception.photo import choose_meter
 from emollm.reasoner import reason
 from emollm.types import Answer, Observation
+from tests.cli.arguments import by_cues
 
 TABLE = (
     "frame, timestamp, confidence, success, AU06_r, AU12_r, AU25_r, AU04_r, AU12_c\n"
@@ -32,7 +33,7 @@ Run = subprocess.CompletedProcess[str]
 
 def process(*arguments: str | Path, **variables: str) -> Run:
     """The command line in a process of its own, with an environment of its own."""
-    command = [sys.executable, "-m", "emollm", *map(str, arguments)]
+    command = [sys.executable, "-m", "emollm", *by_cues(arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | variables, timeout=120)
 
 
@@ -368,7 +369,7 @@ def test_an_ascii_terminal_gets_plain_signs_and_exact_json(tmp_path: Path) -> No
 def test_closed_streams_are_no_error(closed: str, tmp_path: Path) -> None:
     table, out = tmp_path / "a.csv", tmp_path / "answers.jsonl"
     table.write_text(TABLE)
-    command = f'"{sys.executable}" -m emollm explain "{table}" "{tmp_path}/none.csv" --json --out "{out}" {closed}'
+    command = f'"{sys.executable}" -m emollm explain "{table}" "{tmp_path}/none.csv" --reasoner cues --json --out "{out}" {closed}'
     run = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
     assert run.returncode == 1, run.stderr
     assert "Traceback" not in run.stderr

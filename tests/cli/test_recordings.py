@@ -21,6 +21,7 @@ from PIL import Image
 
 from emollm import assets
 from emollm.types import Answer, Missing, Observation
+from tests.cli.arguments import by_cues
 
 Say = Callable[..., tuple[int, str, str]]
 HEAD = ("--set", "perception.action_units=mesh-head")
@@ -423,7 +424,7 @@ def test_a_long_recording_is_left_at_once_and_the_next_run_goes_on(
     made.mkdir()
     Image.fromarray(woman).save(folder / "a.png")
     longer(assets.path("clip-pexels"), folder / "b.mp4", 300)
-    command = [sys.executable, "-m", "emollm", "explain", str(folder), "--out", str(made / "a.jsonl")]
+    command = [sys.executable, "-m", "emollm", *by_cues(("explain", folder, "--out", made / "a.jsonl"))]
     command += ["--report", str(made / "pages"), *HEAD]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     journal = made / "a.jsonl.part"

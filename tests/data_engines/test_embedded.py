@@ -12,7 +12,8 @@ RECIPE = Path(__file__).parents[2] / "data_engines" / "recipes" / "sets" / "embe
 
 def test_each_part_of_the_recipe_has_an_engine_that_takes_its_options() -> None:
     settings = config.load(EmbeddedSettings, RECIPE)
-    assert {"face", "voice", "words", "combined", "heard", "conflict"} == set(settings.parts)
+    told = {"face", "voice", "words", "combined", "heard", "conflict"}
+    assert told | {"face-labels", "voice-labels", "words-labels"} == set(settings.parts)
     for part in settings.parts.values():
         assert ENGINES[part.engine](part).name == part.engine
 
@@ -24,9 +25,9 @@ def test_a_part_is_built_and_its_acceptance_counted_by_class(tmp_path: Path) -> 
     (data / "words" / "train.tsv").write_text("I love what you did for all of us\t1\ta\nstop that right now\t0\tb\n")
     (data / "words" / "dev.tsv").write_text("what a great day we had\t1\tc\n")
     settings = config.load(EmbeddedSettings, RECIPE)
-    only = settings.model_copy(update={"words": "words", "parts": {"words": settings.parts["words"]}})
+    only = settings.model_copy(update={"words": "words"})
     items = _words_only(only, data, tmp_path / "out")
-    found = acceptance(read_items(items), tmp_path / "out" / "words")
+    found = acceptance(read_items(items), tmp_path / "out" / "words-labels")
     assert found["train"]["happiness"]["items"] == found["train"]["happiness"]["accepted"] == 1
     assert found["train"]["anger"]["samples"] >= 1
     assert found["valid"]["happiness"]["samples"] >= 1
@@ -42,5 +43,5 @@ def _words_only(settings: EmbeddedSettings, data: Path, out: Path) -> list[Path]
         paths += measure(
             corpora.words(data / settings.words, split), out / "items", f"words-{split}", settings.perception
         )
-    build(settings.parts["words"], [str(path) for path in paths], out / "words")
+    build(settings.parts["words-labels"], [str(path) for path in paths], out / "words-labels")
     return paths

@@ -1,5 +1,6 @@
 """The engine exp_cot on photos and clips."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -26,6 +27,7 @@ from emollm.types import (
     Scale,
     Source,
     Table,
+    TextPart,
     Verdict,
 )
 
@@ -34,7 +36,7 @@ ALL = TaskShares(recognition=1, reasoning=1, open_vocabulary=1, follow_up=1)
 
 
 def written(
-    observation: Observation, gold: Gold | None = None, seed: int = 0, **options: str
+    observation: Observation, gold: Gold | None = None, seed: int = 0, **options: str | bool
 ) -> list[Sample | Rejected]:
     engine = ENGINE(BuildSettings(tasks=ALL, options=options))
     clip = Clip(id=observation.id, transcript="-")
@@ -146,6 +148,32 @@ def test_annotators_are_believed_only_where_the_muscles_agree() -> None:
     assert not agreed[1].marks
     assert not agreed[1].provenance.label_visible
     assert agreed[1].gold == ("happiness",)
+
+
+def test_a_label_of_its_own_speaks_of_no_annotator_and_of_no_weight() -> None:
+    other = Gold(labels=("sadness",), label_set="basic8", by="annotators")
+    for seed in range(25):
+        found = written(smile(), other, seed=seed, unsupported="own", weights=False)
+        reasoning = next(one for one in found if isinstance(one, Sample) and one.task is Task.REASONING)
+        parts = split(reasoning.reply)
+        assert parts is not None
+        assert (reasoning.label, reasoning.marks) == ("sadness", (Mark.UNSUPPORTED,))
+        assert not re.search(r"annotat|people|rated|labelled|\d", parts.conclusion.lower())
+        assert "sadness" in parts.conclusion
+        assert "happiness" in parts.conclusion
+
+
+def test_a_label_of_its_own_without_a_face_says_nothing_of_muscles() -> None:
+    observation = Observation(
+        id="none", media=MediaInfo(kind="image"), missing=(Missing(stream="face", reason="none found"),)
+    )
+    gold = Gold(labels=("sadness",), label_set="basic8", by="annotators")
+    for seed in range(25):
+        for sample in written(observation, gold, seed=seed, unsupported="own"):
+            assert isinstance(sample, Sample)
+            told = [turn.content for turn in sample.messages if turn.role == "assistant"]
+            replies = " ".join(part.text for content in told for part in content if isinstance(part, TextPart))
+            assert not re.search(r"muscles|units alone|[Uu]nits (that|asked)", replies.partition("Conclusion")[2])
 
 
 def test_unknown_labels_and_options_are_named() -> None:

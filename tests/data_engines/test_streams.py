@@ -1,7 +1,9 @@
 """The engine for a voice or words alone."""
 
+import re
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from emollm.data_engines.streams import ENGINE
 from emollm.data_engines.verifying import verify
 from emollm.perception import observe
 from emollm.samples import Mark, Sample, Task
-from emollm.types import Clip, Cue, CueKind, Extent, MediaInfo, Observation, Scale, Source, Verdict
+from emollm.types import Clip, Cue, CueKind, Extent, MediaInfo, Observation, Scale, Source, TextPart, Verdict
 
 SOURCE = Source(backend="test", version="1", licence="CC0")
 SETTINGS = BuildSettings.model_validate(
@@ -35,10 +37,13 @@ def voice(spread: float) -> Observation:
     return Observation(id="v", media=MediaInfo(kind="audio", duration=2.0), cues=cues)
 
 
-def written(label: str | None, observation: Observation, seed: int = 0, text: str | None = None) -> Sequence[Sample]:
+def written(
+    label: str | None, observation: Observation, seed: int = 0, text: str | None = None, **options: Any
+) -> Sequence[Sample]:
     gold = Gold(labels=(label,), label_set="basic8", by="acting") if label else None
     clip = Clip(id="v", transcript=text or "…")
-    out = list(ENGINE(SETTINGS).write(Item(clip=clip, gold=gold), observation, Random(seed)))
+    settings = SETTINGS.model_copy(update={"options": options})
+    out = list(ENGINE(settings).write(Item(clip=clip, gold=gold), observation, Random(seed)))
     assert not any(isinstance(one, Rejected) for one in out)
     return [one for one in out if isinstance(one, Sample)]
 
@@ -68,6 +73,25 @@ def test_nothing_is_said_of_a_voice_or_words_that_was_not_measured(seed: int) ->
             assert not [claim for claim in claims if claim.verdict is Verdict.CONTRADICTED]
             supported = [claim for claim in claims if claim.verdict is Verdict.SUPPORTED]
             assert sample.task is Task.RECOGNITION or len(supported) >= least
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_text_with_a_label_of_its_own_knows_neither_people_nor_a_number_that_no_cue_text_gives(seed: int) -> None:
+    said = observe(Clip(id="t", transcript="I love what you made for me"))
+    for observation, who in ((voice(2.0 + seed / 4), "sounds"), (said, "words")):
+        label = ("happiness", "neutral")[seed % 2]
+        for sample in written(label, observation, seed, label_of="own", polarity=False):
+            replies = " ".join(_texts(sample)).lower()
+            assert not re.search(r"annotat|staged|label(s of|led)|people|polarity|\d\.\d\d", replies)
+            assert sample.task is Task.RECOGNITION or f"{who} as a whole" in replies
+            verdicts = {claim.verdict for claim in verify(sample, observation, None).claims}
+            assert verdicts <= {Verdict.SUPPORTED, Verdict.UNVERIFIABLE}
+
+
+def _texts(sample: Sample) -> list[str]:
+    """All replies."""
+    turns = [turn for turn in sample.messages if turn.role == "assistant"]
+    return [part.text for turn in turns for part in turn.content if isinstance(part, TextPart)]
 
 
 def test_without_a_label_or_without_anything_heard_nothing_is_written() -> None:

@@ -122,6 +122,18 @@ def test_a_model_of_real_towers_is_saved_and_loaded(whole: Built, tmp_path: Path
     torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
+def test_layers_of_a_tower_are_kept_where_a_model_is_saved(parts: Path, tmp_path: Path) -> None:
+    speech = StreamSource(tower="whisper-tiny.en", taps=(3, 4), connector=ConnectorSettings(tokens=4))
+    model, processor = assemble(settings(parts, streams={"speech": speech}))
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    again = load(tmp_path).model.model.streams["speech"].tower
+    assert (again.taps, again.width) == ((3, 4), 2 * model.model.streams["speech"].tower.model.config.d_model)
+    sound = torch.randn(1, 80, 3000, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert again(sound).features.equal(model.model.streams["speech"].tower(sound).features)
+
+
 def test_placeholders_become_tokens_where_the_backbone_has_none(tmp_path: Path) -> None:
     words = tokenizer()
     folder = tiny_backbone(tmp_path, "qwen")

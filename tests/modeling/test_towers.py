@@ -175,6 +175,33 @@ def test_settings_of_no_tower_are_refused(name: str, settings: dict[str, Any], m
     assert len(str(caught.value).splitlines()) == 1
 
 
+# ---- Whisper --------------------------------------------------------------------------------------------------------
+
+WHISPER = {"d_model": 32, "encoder_layers": 3, "encoder_attention_heads": 2, "encoder_ffn_dim": 48}
+
+
+def test_layers_of_a_whisper_stand_side_by_side_as_named() -> None:
+    torch.manual_seed(0)
+    made: Any = towers.build("whisper", {**WHISPER, "taps": (3, 1)}).eval()
+    sound = torch.randn(1, 80, 3000)
+    with torch.no_grad():
+        hidden = made.model(sound, output_hidden_states=True).hidden_states
+        last = made.model(sound).last_hidden_state
+        features = made(sound).features
+    assert made.width == features.shape[-1] == 64
+    assert features[..., :32].equal(hidden[3])
+    assert features[..., :32].equal(last)
+    assert features[..., 32:].equal(hidden[1])
+    assert not features[..., 32:].equal(last)
+
+
+def test_layers_that_there_are_not_are_refused() -> None:
+    with pytest.raises(ConfigError, match="taps: layer 4 of 3"):
+        towers.build("whisper", {**WHISPER, "taps": (1, 4)})
+    with pytest.raises(ConfigError, match="tower face-mt: only Whisper models"):
+        tower_of("face-mt", taps=(1,))
+
+
 # ---- our face nets --------------------------------------------------------------------------------------------------
 
 

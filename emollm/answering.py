@@ -1,0 +1,122 @@
+"""From a measured clip to an answer by a model of our family: ask as in training, read the reply, check each claim.
+
+The model is shown what it was trained on: crops of the person, the voice, the measured cues as text (:mod:`emollm.turns`). What it says is
+judged by the same code as any text (:mod:`emollm.evidence`); a reply that cannot be read stays as it is, ``unparsed``. Where nothing was
+measured no model is asked: the reasoner says why there is no answer.
+"""
+
+from typing import TYPE_CHECKING
+
+from emollm.emotions import LabelSet
+from emollm.errors import DataError, unknown_name
+from emollm.evidence import check
+from emollm.modeling.speaking import Asked, Spoken
+from emollm.prompts import prompt
+from emollm.rationale_text import split
+from emollm.reasoner import ReasonerSettings, reason
+from emollm.replies import named_in, strength_in
+from emollm.turns import turn_about
+from emollm.types import Answer, AnswerProvenance, Clip, CueKind, Observation, RankedLabel
+
+if TYPE_CHECKING:
+    from emollm.modeling.speaking import EmoLLMGenerator
+
+QUESTION = "instructions/reasoning"
+"""Its first wording is asked; training asked with all of them."""
+MAX_TOKENS = 320
+
+
+def answer(
+    clip: Clip,
+    observation: Observation,
+    labels: LabelSet,
+    model: "EmoLLMGenerator",
+    settings: ReasonerSettings | None = None,
+    track: str | None = None,
+) -> Answer:
+    """The answer of a model about one clip.
+
+    Args:
+        clip: Where its media are.
+        observation: What was measured of it.
+        labels: The closed set to choose from.
+        model: Asked once for each person.
+        settings: Of the reasoner, which answers where nothing was measured.
+        track: The person to answer for; the most prominent one if not given.
+
+    Returns:
+        The answer for that person, the others in ``people``. ``labels`` ranks all labels by how likely the model found each where it named
+        one; ``intensity`` is the strength that its text gives. ``valence`` and ``arousal`` are None: the model has not learnt them.
+
+    Raises:
+        DataError: The observation has no such track.
+        MediaError: Media cannot be read again.
+        ModelError: The model cannot be had or run.
+    """
+    ids = [person.id for person in sorted(observation.tracks, key=lambda person: -person.prominence)]
+    if track is not None and track not in ids:
+        raise DataError(f"{observation.id}: {unknown_name('track', track, ids)}")
+    chosen = track or (ids[0] if ids else None)
+    if not observation.of(chosen):
+        return reason(observation, labels, settings, track=track)
+    others = tuple(_about(clip, observation, labels, model, id) for id in ids if id != chosen)
+    return _about(clip, observation, labels, model, chosen).model_copy(update={"people": others})
+
+
+def _about(
+    clip: Clip, observation: Observation, labels: LabelSet, model: "EmoLLMGenerator", track: str | None
+) -> Answer:
+    """The answer about one person."""
+    spoken = model.speak(asked_about(clip, observation, labels, track), max_tokens=MAX_TOKENS)
+    found = {
+        "id": observation.id,
+        "track": track,
+        "label_set": labels.id,
+        "missing": observation.missing_for(track),
+        "text": spoken.text,
+        "provenance": _provenance(observation, track, model.name),
+    }
+    rationale, named = split(spoken.text), named_in(spoken.text, labels)
+    if rationale is None or named is None:
+        return Answer(status="unparsed", **found)
+    return Answer(
+        status="answered",
+        label=named.label,
+        labels=_ranked(model, spoken, labels, named.start, named.written),
+        intensity=strength_in(spoken.text),
+        rationale=rationale,
+        claims=check(rationale, observation, track),
+        **found,
+    )
+
+
+def asked_about(clip: Clip, observation: Observation, labels: LabelSet, track: str | None) -> Asked:
+    """What the model is asked about a person of a clip, with the media that it takes: pictures, and a voice that speaks."""
+    asked = prompt(QUESTION).render(labels=", ".join(labels.labels)).splitlines()[0]
+    message, media = turn_about(clip, observation, track, asked)
+    speaks = any(cue.kind is CueKind.PROSODY for cue in observation.cues)
+    taken = [item.type == "image" or (item.type == "audio" and speaks) for item in media]
+    places = iter(taken)
+    content = tuple(part for part in message.content if part.type == "text" or next(places))
+    kept = tuple(item for item, good in zip(media, taken, strict=True) if good)
+    return Asked((message.model_copy(update={"content": content}),), kept)
+
+
+def _ranked(
+    model: "EmoLLMGenerator", spoken: Spoken, labels: LabelSet, start: int, written: str
+) -> tuple[RankedLabel, ...]:
+    """All labels by how likely each was in the place where one was named."""
+    words = [label.capitalize() if written[:1].isupper() else label for label in labels.labels]
+    scores = model.spoken_scores(spoken, spoken.text[:start], words)
+    ranked = [RankedLabel(label=label, score=score) for label, score in zip(labels.labels, scores, strict=True)]
+    return tuple(sorted(ranked, key=lambda one: -one.score))
+
+
+def _provenance(observation: Observation, track: str | None, model: str) -> AnswerProvenance:
+    cues = observation.of(track) if track is not None else observation.cues
+    return AnswerProvenance(
+        model=model,
+        prompt=prompt(QUESTION).ref,
+        cues=tuple(sorted({str(cue.source) for cue in cues})),
+        versions=observation.versions,
+    )

@@ -1,0 +1,95 @@
+"""Models that come with the package: an adapter and connectors that are merged into the parts once, into the cache.
+
+model, processor = open_shipped("emollm-135m")
+"""
+
+import hashlib
+import sys
+from importlib import resources
+from pathlib import Path
+
+from emollm import assets
+from emollm.config import load as load_settings
+from emollm.errors import ModelError, unknown_name
+from emollm.files import replacing_folder
+from emollm.modeling.adapters import BASE, BESIDE, CONFIG, WEIGHTS, with_adapter
+from emollm.modeling.assemble import Built, ModelSettings, assemble, load, save
+
+PARTS, CARD = "parts.yaml", "README.md"
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the models that come with the package."""
+    folder = resources.files("emollm") / "pretrained"
+    return tuple(sorted(item.name for item in folder.iterdir() if item.joinpath(PARTS).is_file()))
+
+
+def folder_of(name: str) -> Path:
+    """Where the files of a shipped model lie.
+
+    Raises:
+        ModelError: There is no model of that name.
+    """
+    if name not in shipped():
+        raise ModelError(unknown_name("model", name, shipped()))
+    return Path(str(resources.files("emollm") / "pretrained" / name))
+
+
+def version_of(name: str) -> str:
+    """First 12 hex digits of the SHA-256 over what is shipped of a model, its card left out."""
+    total = hashlib.sha256()
+    for file in (PARTS, CONFIG, WEIGHTS, BESIDE, BASE):
+        total.update((folder_of(name) / file).read_bytes())
+    return total.hexdigest()[:12]
+
+
+def open_shipped(name: str) -> Built:
+    """A shipped model with its processor; merged when it is first wanted, later read from the cache.
+
+    Raises:
+        AssetError: A part cannot be had.
+        ModelError: There is no such model, or the parts are not those that it was trained on.
+    """
+    return load(merged(name))
+
+
+def merged(name: str) -> Path:
+    """Folder of a shipped model as any model in transformers format; one process makes it, others wait.
+
+    Raises:
+        AssetError: A part cannot be had.
+        ModelError: As of :func:`open_shipped`, or the cache cannot be written.
+    """
+    folder = assets.cache_root() / "merged" / f"{name}-{version_of(name)}"
+    if folder.is_dir():
+        return folder
+    from filelock import FileLock
+
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".{folder.name}.lock"):
+            if not folder.is_dir():
+                print(f"putting {name} together once, about 20 seconds …", file=sys.stderr, flush=True)
+                write_merged(name, folder)
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be written: {error.strerror or error}; set EMOLLM_CACHE") from error
+    return folder
+
+
+def write_merged(name: str, folder: Path, dtype: str = "float32") -> None:
+    """Writes a shipped model as a stand-alone checkpoint: weights, processor, card.
+
+    Args:
+        name: Of the model.
+        folder: Written whole or not at all.
+        dtype: ``float32`` or ``bfloat16``.
+    """
+    import torch
+
+    own = folder_of(name)
+    built = with_adapter(assemble(load_settings(ModelSettings, own / PARTS)), own)
+    model = built.model.to(getattr(torch, dtype))
+    with replacing_folder(folder) as new:
+        save(Built(model, built.processor), new)
+        if (own / CARD).is_file():
+            (new / CARD).write_bytes((own / CARD).read_bytes())

@@ -1,0 +1,75 @@
+"""The first turn of a conversation about a clip: its media, the measured cues as text, the question; the same in training and in use."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from emollm.cue_text import cue_text
+from emollm.samples import MediaItem
+from emollm.types import Clip, MediaPart, Message, Observation, TextPart, Track
+
+MOST_FRAMES = 4
+"""Peak frames of a video that are shown."""
+
+
+def first_turn(media: Sequence[MediaItem], cues: str | None, asked: str) -> Message:
+    """The user's first turn: places for the media, the cue text, the question.
+
+    Args:
+        media: What is shown, in order.
+        cues: As of :func:`cue_text`; None to leave the evidence to the media.
+        asked: The question.
+    """
+    places = [MediaPart(type=item.type) for item in media]
+    before = [TextPart(text=f"{cues}\n\n")] if cues else []
+    return Message(role="user", content=(*places, *before, TextPart(text=asked)))
+
+
+def turn_about(
+    clip: Clip, observation: Observation, track: str | None, asked: str
+) -> tuple[Message, tuple[MediaItem, ...]]:
+    """The first turn about one person of a measured clip, and its media.
+
+    Args:
+        clip: What was measured.
+        observation: What was measured of it.
+        track: The person; None for cues without a place.
+        asked: The question.
+    """
+    media = media_of(clip, observation, track)
+    return first_turn(media, cue_text(observation, track), asked), media
+
+
+def media_of(clip: Clip, observation: Observation, track: str | None) -> tuple[MediaItem, ...]:
+    """The media that are shown of one person.
+
+    A photo with the box of the face; of a video the frames at up to four of the person's moments, in the order of time, and its
+    sound where it has any; a sound recording. Nothing of a table and of words alone.
+    """
+    person = next((one for one in observation.tracks if one.id == track), None)
+    found = []
+    if clip.image is not None:
+        found.append(_photo(clip.image, person))
+    if clip.video is not None:
+        found += _frames(clip.video, person)
+    if clip.audio is not None:
+        found.append(MediaItem(type="audio", path=clip.audio))
+    elif clip.video is not None and observation.media.sample_rate is not None:
+        found.append(MediaItem(type="audio", path=clip.video))
+    return tuple(found)
+
+
+def _photo(path: Path, person: Track | None) -> MediaItem:
+    if person is None:
+        return MediaItem(type="image", path=path)
+    return MediaItem(type="image", path=path, box=person.faces[0].box, roll=person.faces[0].roll)
+
+
+def _frames(path: Path, person: Track | None) -> list[MediaItem]:
+    """The person's face at the main moments; without a person the video itself."""
+    if person is None or not person.peaks:
+        return [MediaItem(type="video", path=path)]
+    faces = sorted(person.faces[:MOST_FRAMES], key=lambda face: face.time)
+    return [
+        MediaItem(type="image", path=path, box=face.box, roll=face.roll, start=face.time, end=face.time)
+        for face in faces
+    ]
