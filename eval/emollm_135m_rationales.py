@@ -1,0 +1,161 @@
+"""The measure of reasons: what the model claims, held against what was measured, and against what was measured of somebody else.
+
+Faces, voices, words and combinations of the validation split, drawn by the seed, are asked for label and reasons with everything measured as
+cue text (every other face without the expression net's line, as in training) and checked by :mod:`emollm.evidence` against what was shown.
+The same answers are checked against another item with the same streams: a model that reads its evidence must then fare much worse.
+"""
+
+from collections.abc import Sequence
+from random import Random
+from typing import NamedTuple
+
+import numpy as np
+
+from emollm.eval.emollm_135m_asking import Question, Speaker
+from emollm.eval.emollm_135m_items import Case, ask, drawn, person, without
+from emollm.eval.emollm_135m_proof import Proof
+from emollm.eval.emollm_135m_scores import Row, of_sums, row, share
+from emollm.evidence import Faithfulness, check, check_text
+from emollm.metrics.bootstrap import Estimate, bootstrap, difference, mean
+from emollm.rationale_text import join, split
+from emollm.reasoner import reason
+from emollm.replies import label_in
+from emollm.samples import Task
+from emollm.types import Claim, CueKind, Observation, Part
+
+WANTED = {"face": 200, "voice": 60, "words": 60, "combined": 60}
+"""Items of each part."""
+UNTUNED = 40
+"""Of these, answered by the untuned backbone too."""
+TOKENS = 256
+
+_SUPPORT, _TWO, _UNPARSED = "supported share", "two checkable claims or more", "unparsed"
+_BY_PART = (_SUPPORT, _TWO, _UNPARSED)
+"""What is also told of each part."""
+
+
+class Shown(NamedTuple):
+    """An item, what is told of it, and what is told of the other one."""
+
+    case: Case
+    seen: Observation
+    other: Observation | None
+    """None where no other item has the same streams."""
+
+
+class Checked(NamedTuple):
+    """One answer."""
+
+    read: bool
+    """Whether it has three parts and a label."""
+    own: Faithfulness
+    other: Faithfulness | None
+
+
+def rationales(proof: Proof) -> list[Row]:
+    """Support of claims by own and by other evidence, claims an answer, unread answers; for each who answers."""
+    seed = proof.sizes.seed
+    chosen = [
+        one for part, most in WANTED.items() for one in shown(drawn(_measured(proof.cases(part)), most, seed), seed)
+    ]
+    rows = _rows(proof.model.name, _ask(proof, chosen, proof.model))
+    for part in WANTED:
+        if some := [one for one in chosen if _part(one.case) == part]:
+            found = _rows(proof.model.name, _ask(proof, some, proof.model), part)
+            rows += [one for one in found if one.metric in _BY_PART]
+    found = _rows("cues reasoner", [_reasoned(proof, one) for one in chosen])
+    rows += [one._replace(note="it abstained") if one.metric == _UNPARSED else one for one in found]
+    few = drawn(chosen, min(UNTUNED, proof.sizes.untuned), seed)
+    return rows + (_rows(proof.untuned.name, _ask(proof, few, proof.untuned, ())) if few else [])
+
+
+def _measured(cases: Sequence[Case]) -> list[Case]:
+    """Those of which there is something to say: with a picture, only where perception finds a face."""
+    return [case for case in cases if case.track is not None or "face" not in case.streams]
+
+
+def shown(cases: Sequence[Case], seed: int) -> list[Shown]:
+    """Cases with what is told of them; the evidence of the others is dealt within those of the same streams so that nobody keeps their own."""
+    hidden = {case.id for place, case in enumerate(cases) if "face" in case.streams and place % 2}
+    told = {case.id: without(case.seen, {CueKind.EXPRESSION}) if case.id in hidden else case.seen for case in cases}
+    other: dict[str, Observation] = {}
+    for streams in sorted({case.streams for case in cases}):
+        group = [case for case in cases if case.streams == streams]
+        dealt = Random(f"{seed} {streams}").sample(group, len(group))
+        for one, two in zip(dealt, dealt[1:] + dealt[:1], strict=True):
+            if one is not two:
+                other[one.id] = told[two.id]
+    return [Shown(case, told[case.id], other.get(case.id)) for case in cases]
+
+
+def checked(reply: str, one: Shown, read: bool) -> Checked:
+    """The claims of a reply: of its three parts, or of all its text where it has none.
+
+    Args:
+        reply: What was written.
+        one: What it was written about.
+        read: Whether it names a label.
+    """
+    rationale = split(reply)
+
+    def claims(seen: Observation) -> tuple[Claim, ...]:
+        track = person(seen)
+        if rationale is None:
+            return check_text(reply, Part.OBSERVATIONS, seen, track)
+        return check(rationale, seen, track)
+
+    own = Faithfulness.of(claims(one.seen))
+    other = Faithfulness.of(claims(one.other)) if one.other is not None else None
+    return Checked(read and rationale is not None, own, other)
+
+
+def _ask(proof: Proof, chosen: Sequence[Shown], speaker: Speaker, media: Sequence[str] | None = None) -> list[Checked]:
+    more = {} if media is None else {"media": media}
+    questions = [
+        Question(one.case.id, "label and reasons", ask(one.case, proof.folder, Task.REASONING, cues=one.seen, **more), one.case.gold)
+        for one in chosen
+    ]  # fmt: skip
+    replies = proof.answers.replies("rationales", speaker, questions, TOKENS)
+    return [
+        checked(reply or "", one, label_in(reply or "", proof.labels) is not None)
+        for reply, one in zip(replies, chosen, strict=True)
+    ]
+
+
+def _reasoned(proof: Proof, one: Shown) -> Checked:
+    answer = reason(one.seen, proof.labels, track=one.case.track)
+    return checked(join(answer.rationale) if answer.rationale is not None else "", one, answer.label is not None)
+
+
+def _part(case: Case) -> str:
+    return case.streams[0] if len(case.streams) == 1 else "combined"
+
+
+def _rows(who: str, answers: Sequence[Checked], part: str = "all") -> list[Row]:
+    n, shown = len(answers), f"media and cues: {part}"
+    own = np.array([one.own for one in answers], np.float64)  # (n, 3) supported, contradicted, unverifiable
+    decided = own[:, 0] + own[:, 1]
+    found = bootstrap(
+        {"support": of_sums(own[:, 0], decided), "claims": mean(decided), "open": of_sums(own[:, 2], own.sum(1))}, n
+    )
+    rows = [row(found["support"], n, "rationales", shown, who, _SUPPORT, None, f"{decided.sum():.0f} claims")]
+    rows += _by_others(who, answers, shown)
+    rows.append(row(found["claims"], n, "rationales", shown, who, "checkable claims an answer"))
+    rows.append(share(list(decided >= 2), "rationales", shown, who, _TWO))
+    rows.append(row(found["open"], n, "rationales", shown, who, "unverifiable share of all claims"))
+    rows.append(share([not one.read for one in answers], "rationales", shown, who, _UNPARSED))
+    return rows
+
+
+def _by_others(who: str, answers: Sequence[Checked], shown: str) -> list[Row]:
+    """Support by another item's evidence, and how much lower it is, over the answers that have another item."""
+    both = [(one.own, one.other) for one in answers if one.other is not None]
+    if not both:
+        return []
+    own, other = (np.array([two[place] for two in both], np.float64) for place in (0, 1))
+    mine, theirs = (of_sums(one[:, 0], one[:, 0] + one[:, 1]) for one in (own, other))
+    found: dict[str, Estimate] = bootstrap({"other": theirs, "drop": difference(mine, theirs)}, len(both))
+    return [
+        row(found["other"], len(both), "rationales", shown, who, "supported share by another item's evidence"),
+        row(found["drop"], len(both), "rationales", shown, who, "drop"),
+    ]
