@@ -91,6 +91,10 @@ class ShowingSettings(Settings):
     """A photo is shown one to so many times, each cut of its face a little apart, as the peak frames of a clip are."""
     spans: float = Field(default=1.0, gt=0, le=1)
     """A bare voice is shown from a random start to a random end, at least this share of it."""
+    lists: float = Field(default=0.0, ge=0, le=1)
+    """Share of the recognition Samples (of no split, or of ``train``) that choose from another list: in another order, every second one without some of the wrong labels."""
+    sets: tuple[str, ...] = ()
+    """Label sets whose words such a list may take instead, where they have one for the label; a model learns to read the list."""
     hidden: dict[CueKind, float] = Field(default_factory=dict)
     """Kind of cue -> share of the items that it is taken from before anything is written about them; it is declared missing there."""
 

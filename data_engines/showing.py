@@ -7,8 +7,10 @@ from a Sample is hidden from its writer as well: nothing is claimed that the pro
 from random import Random
 
 from emollm.data_engines.recipe import ShowingSettings
+from emollm.emotions import label_set
 from emollm.samples import MediaItem, Sample, Task
-from emollm.types import Box, MediaPart, Message, Missing, Observation, TextPart
+from emollm.turns import without
+from emollm.types import Box, MediaPart, Message, Observation, TextPart
 
 _SHIFT, _SCALE, _ROLL = 0.04, 0.06, 4.0
 """How far looks at one face lie apart: shares of its side, share of its size, degrees (standard deviations)."""
@@ -27,12 +29,7 @@ def seen(observation: Observation, settings: ShowingSettings, seed: int) -> Obse
         for kind, share in settings.hidden.items()
         if Random(f"{seed} {kind.value} {observation.id}").random() < share
     }
-    cues = tuple(cue for cue in observation.cues if cue.kind not in gone)
-    if len(cues) == len(observation.cues):
-        return observation
-    had = sorted({cue.kind.value for cue in observation.cues if cue.kind in gone})
-    gaps = tuple(Missing(stream=kind, reason="left out by the recipe") for kind in had)
-    return observation.model_copy(update={"cues": cues, "missing": (*observation.missing, *gaps)})
+    return without(observation, gone, "left out by the recipe")
 
 
 def shown(sample: Sample, seconds: float | None, settings: ShowingSettings, seed: int) -> Sample:
@@ -45,6 +42,9 @@ def shown(sample: Sample, seconds: float | None, settings: ShowingSettings, seed
         seed: Of the recipe.
     """
     random = Random(f"{seed} showing {sample.id}")
+    teaches = sample.split in (None, "train")  # what validates is asked alike
+    if sample.task is Task.RECOGNITION and settings.lists and teaches and random.random() < settings.lists:
+        sample = _listed(sample, settings.sets, random)
     bare = bool(sample.media) and sample.task is Task.RECOGNITION and random.random() < settings.bare
     media: list[MediaItem] = []
     for item in sample.media:
@@ -64,6 +64,33 @@ def shown(sample: Sample, seconds: float | None, settings: ShowingSettings, seed
     content: tuple[TextPart | MediaPart, ...] = (*places, *(texts[-1:] if bare else texts))
     messages = (Message(role=first.role, content=content), *rest)
     return Sample.model_validate({**dict(sample), "messages": messages, "media": tuple(media)})
+
+
+def _listed(sample: Sample, sets: tuple[str, ...], random: Random) -> Sample:
+    """A question and its reply with another list of labels; as it was where the question names none, or no label is given."""
+    if sample.label is None or sample.label_set is None:
+        return sample
+    own = label_set(sample.label_set)
+    other = label_set(random.choice((sample.label_set, *sets)))
+    mapping = own.map_to(other)
+    label = mapping.get(sample.label)
+    if label is None:
+        other, mapping, label = own, own.map_to(own), sample.label
+    wrong = [each for each in other.labels if each != label]
+    if random.random() < 0.5:
+        wrong = random.sample(wrong, random.randint(min(2, len(wrong)), len(wrong)))
+    words = random.sample([label, *wrong], len(wrong) + 1)
+    (first, reply, *rest), before = sample.messages, ", ".join(own.labels)
+    asked = first.content[-1]
+    if not isinstance(asked, TextPart) or before not in asked.text or rest:
+        return sample
+    question = TextPart(text=asked.text.replace(before, ", ".join(words)))
+    messages = (
+        Message(role=first.role, content=(*first.content[:-1], question)),
+        Message(role=reply.role, content=(TextPart(text=label),)),
+    )
+    gold = tuple(dict.fromkeys(found for each in sample.gold if (found := mapping.get(each)) is not None))
+    return sample.model_copy(update={"messages": messages, "label": label, "label_set": other.id, "gold": gold})
 
 
 def _looks(item: MediaItem, count: int, random: Random) -> list[MediaItem]:

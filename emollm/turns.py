@@ -1,11 +1,11 @@
 """The first turn of a conversation about a clip: its media, the measured cues as text, the question; the same in training and in use."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from emollm.cue_text import cue_text
 from emollm.samples import MediaItem
-from emollm.types import Clip, MediaPart, Message, Observation, TextPart, Track
+from emollm.types import Clip, CueKind, MediaPart, Message, Missing, Observation, TextPart, Track
 
 MOST_FRAMES = 4
 """Peak frames of a video that are shown."""
@@ -56,6 +56,22 @@ def media_of(clip: Clip, observation: Observation, track: str | None) -> tuple[M
     elif clip.video is not None and observation.media.sample_rate is not None:
         found.append(MediaItem(type="audio", path=clip.video))
     return tuple(found)
+
+
+def without(observation: Observation, kinds: Collection[CueKind], reason: str = "left out") -> Observation:
+    """What was measured without some kinds of cues, which are declared missing.
+
+    Args:
+        observation: What was measured.
+        kinds: What is hidden.
+        reason: Why they are missing.
+    """
+    cues = tuple(cue for cue in observation.cues if cue.kind not in kinds)
+    if len(cues) == len(observation.cues):
+        return observation
+    gone = sorted({cue.kind.value for cue in observation.cues if cue.kind in kinds})
+    gaps = tuple(Missing(stream=kind, reason=reason) for kind in gone)
+    return observation.model_copy(update={"cues": cues, "missing": (*observation.missing, *gaps)})
 
 
 def _photo(path: Path, person: Track | None) -> MediaItem:

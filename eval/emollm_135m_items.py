@@ -4,7 +4,7 @@ Items are those of ``<set>/items`` (:mod:`emollm.data_engines.embedded`), measur
 built by :mod:`emollm.turns`, as in training and in use: the photo once with its measured box, the sound as it is, cue text, one fixed question.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -19,7 +19,7 @@ from emollm.modeling.speaking import Asked
 from emollm.prompts import prompt
 from emollm.samples import Task
 from emollm.turns import first_turn, media_of
-from emollm.types import Clip, Cue, CueKind, MediaInfo, Missing, Observation, Record, Scale, Source
+from emollm.types import Clip, Cue, CueKind, MediaInfo, Observation, Record, Scale, Source
 
 LABELS = "basic8"
 """The set that is asked for."""
@@ -142,16 +142,6 @@ def drawn(given: Sequence[T], most: int | None, seed: int) -> list[T]:
     if most is None or most >= len(given):
         return list(given)
     return [given[place] for place in sorted(Random(seed).sample(range(len(given)), most))]
-
-
-def without(seen: Observation, kinds: Collection[CueKind]) -> Observation:
-    """What was measured without some kinds of cues, which are said to be missing; as the recipes of the training set hide them."""
-    cues = tuple(cue for cue in seen.cues if cue.kind not in kinds)
-    if len(cues) == len(seen.cues):
-        return seen
-    gone = sorted({cue.kind.value for cue in seen.cues if cue.kind in kinds})
-    gaps = tuple(Missing(stream=kind, reason="left out") for kind in gone)
-    return seen.model_copy(update={"cues": cues, "missing": (*seen.missing, *gaps)})
 
 
 def words_case(id: str, text: str, gold: str) -> Case:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from emollm.eval.emollm_135m_asking import Question
-from emollm.eval.emollm_135m_items import MEDIA, Case, ask, drawn, without
+from emollm.eval.emollm_135m_items import MEDIA, Case, ask, drawn
 from emollm.eval.emollm_135m_probe import probe
 from emollm.eval.emollm_135m_proof import Proof
 from emollm.eval.emollm_135m_scores import Row, Said, share
 from emollm.modeling.speaking import Asked
+from emollm.turns import without
 from emollm.types import CueKind, Observation
 
 PAIRS = 400

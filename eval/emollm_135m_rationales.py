@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emollm.eval.emollm_135m_asking import Question, Speaker
-from emollm.eval.emollm_135m_items import Case, ask, drawn, person, without
+from emollm.eval.emollm_135m_items import Case, ask, drawn, person
 from emollm.eval.emollm_135m_proof import Proof
 from emollm.eval.emollm_135m_scores import Row, of_sums, row, share
 from emollm.evidence import Faithfulness, check, check_text
@@ -21,6 +21,7 @@ from emollm.rationale_text import join, split
 from emollm.reasoner import reason
 from emollm.replies import label_in
 from emollm.samples import Task
+from emollm.turns import without
 from emollm.types import Claim, CueKind, Observation, Part
 
 WANTED = {"face": 200, "voice": 60, "words": 60, "combined": 60}

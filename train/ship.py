@@ -17,8 +17,8 @@ from emollm.config import load as load_settings
 from emollm.errors import ConfigError, DataError, EmollmError
 from emollm.files import replacing_folder
 from emollm.modeling.adapters import Base, content_of
-from emollm.modeling.assemble import ModelSettings, assemble
-from emollm.modeling.shipped import CARD, PARTS
+from emollm.modeling.assemble import ModelSettings
+from emollm.modeling.shipped import CARD, PARTS, base_of
 from emollm.refusal import Refusal
 from emollm.train.sft_export import write_adapter
 from emollm.train.sft_model import prepared
@@ -42,7 +42,7 @@ def ship(run: Path, parts: ModelSettings, out: Path, checkpoint: Path | None = N
 
     recipe = _recipe(run)
     chosen = checkpoint or _best(run)
-    built = assemble(parts)
+    built = base_of(parts)
     base = Base(out.name, content_of(built.model))
     model = prepared(built.model, Native().parts(built.model), recipe, "sft")
     load_trained(model, chosen / TRAINED)

@@ -4,6 +4,7 @@ model, processor = open_shipped("emollm-135m")
 """
 
 import hashlib
+import logging
 import sys
 from importlib import resources
 from pathlib import Path
@@ -12,8 +13,9 @@ from emollm import assets
 from emollm.config import load as load_settings
 from emollm.errors import ModelError, unknown_name
 from emollm.files import replacing_folder
+from emollm.generate import quiet
 from emollm.modeling.adapters import BASE, BESIDE, CONFIG, WEIGHTS, with_adapter
-from emollm.modeling.assemble import Built, ModelSettings, assemble, load, save
+from emollm.modeling.assemble import Built, ModelSettings, assemble, load
 
 PARTS, CARD = "parts.yaml", "README.md"
 
@@ -41,6 +43,23 @@ def version_of(name: str) -> str:
     for file in (PARTS, CONFIG, WEIGHTS, BESIDE, BASE):
         total.update((folder_of(name) / file).read_bytes())
     return total.hexdigest()[:12]
+
+
+def base_of(parts: ModelSettings) -> Built:
+    """What a shipped adapter belongs to: the parts with connectors of zero, which its own replace; fresh ones differ between torch's releases.
+
+    Raises:
+        AssetError: A part cannot be had.
+        ModelError: It cannot be read.
+    """
+    import torch
+
+    built = assemble(parts)
+    with torch.no_grad():
+        for stream in built.model.model.streams.values():
+            for parameter in stream.get_submodule("connector").parameters():
+                parameter.zero_()
+    return built
 
 
 def open_shipped(name: str) -> Built:
@@ -85,11 +104,23 @@ def write_merged(name: str, folder: Path, dtype: str = "float32") -> None:
         dtype: ``float32`` or ``bfloat16``.
     """
     import torch
+    from safetensors.torch import save_file
 
+    logging.getLogger("bitsandbytes").setLevel(
+        logging.ERROR
+    )  # PEFT imports it; kernels that it misses are not needed here
     own = folder_of(name)
-    built = with_adapter(assemble(load_settings(ModelSettings, own / PARTS)), own)
+    built = with_adapter(base_of(load_settings(ModelSettings, own / PARTS)), own)
     model = built.model.to(getattr(torch, dtype))
+    model.config.architectures, model.config.dtype = [type(model).__name__], getattr(torch, dtype)
+    tied = getattr(model, "all_tied_weights_keys", {})
+    # save_pretrained would import deepspeed, which talks
+    weights = {key: value.detach().contiguous() for key, value in model.state_dict().items() if key not in tied}
     with replacing_folder(folder) as new:
-        save(Built(model, built.processor), new)
+        save_file(weights, new / "model.safetensors", metadata={"format": "pt"})
+        with quiet():
+            model.config.save_pretrained(new)
+            model.generation_config.save_pretrained(new)
+            built.processor.save_pretrained(new)
         if (own / CARD).is_file():
             (new / CARD).write_bytes((own / CARD).read_bytes())

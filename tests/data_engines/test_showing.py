@@ -8,6 +8,7 @@ import pytest
 
 from emollm.data_engines.recipe import ShowingSettings
 from emollm.data_engines.showing import seen, shown
+from emollm.emotions import label_set
 from emollm.samples import MediaItem, Sample, SampleProvenance, Task
 from emollm.turns import first_turn
 from emollm.types import Box, Cue, CueKind, MediaInfo, Message, Observation, Scale, Source, TextPart
@@ -95,3 +96,30 @@ def test_a_bare_voice_is_a_stretch_of_the_clip_that_is_long_enough() -> None:
         assert voice.end - voice.start >= 0.7 * seconds - 2e-3
     whole = sample(Task.REASONING, [VOICE])
     assert shown(whole, 2.0, settings, seed=0) == whole
+
+
+def test_another_list_holds_the_label_in_its_own_words_and_the_reply_takes_them() -> None:
+    settings = ShowingSettings(lists=1.0, sets=("fer2013", "meld"))
+    asked = f"Which of {', '.join(label_set('basic8').labels)} is it?"
+    made = []
+    for index in range(200):
+        given = sample(Task.RECOGNITION, [FACE], str(index))
+        first = first_turn([FACE], CUES, asked)
+        told = {
+            "messages": (first, given.messages[1]),
+            "label": "happiness",
+            "label_set": "basic8",
+            "gold": ("happiness",),
+        }
+        made.append(shown(given.model_copy(update=told), None, settings, seed=0))
+    assert {one.label for one in made} == {"happiness", "happy", "joy"}
+    for one in made:
+        assert one.label is not None
+        assert one.reply == one.label == one.gold[0]
+        listed = texts(one).partition("Which of ")[2].partition(" is it?")[0].split(", ")
+        assert one.label in listed
+        assert set(listed) <= set(label_set(one.label_set or "").labels)
+        assert len(listed) >= 3
+    assert len({texts(one) for one in made}) > 150
+    kept = given.model_copy(update=told | {"split": "valid"})
+    assert shown(kept, None, settings, seed=0) == kept

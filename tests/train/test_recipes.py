@@ -12,10 +12,12 @@ RECIPES = Path(__file__).parents[2] / "train" / "recipes"
 KINDS = {"sft": SftRecipe, "align": SftRecipe, "model": ModelSettings}
 
 
-@pytest.mark.parametrize(
-    "path", [path for kind in KINDS for path in sorted((RECIPES / kind).glob("*.yaml"))], ids=lambda path: path.stem
-)
-def test_recipe_is_read(path: Path) -> None:
-    loaded = config.load(KINDS[path.parent.name], path)
+FOLDERS = [(kind, path) for kind in KINDS for path in sorted((RECIPES / kind).glob("*.yaml"))]
+STAGES = [(path.stem, path) for path in sorted((RECIPES / "emollm-135m").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize(("kind", "path"), [*FOLDERS, *STAGES])
+def test_recipe_is_read(kind: str, path: Path) -> None:
+    loaded = config.load(KINDS[kind], path)
     if isinstance(loaded, SftRecipe):
-        assert loaded.stage == path.parent.name
+        assert loaded.stage == kind
