@@ -5,7 +5,7 @@ judged by the same code as any text (:mod:`emollm.evidence`); a reply that canno
 measured no model is asked: the reasoner says why there is no answer.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emollm.emotions import LabelSet
 from emollm.errors import DataError, unknown_name
@@ -68,7 +68,7 @@ def _about(
 ) -> Answer:
     """The answer about one person."""
     spoken = model.speak(asked_about(clip, observation, labels, track), max_tokens=MAX_TOKENS)
-    found = {
+    found: dict[str, Any] = {
         "id": observation.id,
         "track": track,
         "label_set": labels.id,

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("data_engines", "prompts", "train", "serve", "eval")
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "emollm", *FOLDERS)
 CODE = (".py", ".typed")
-DATA = (".yaml", ".json", ".jinja", ".safetensors", ".md", ".html", ".css", ".js")
+DATA = (".yaml", ".json", ".jsonl", ".jinja", ".safetensors", ".md", ".html", ".css", ".js")
 
 
 @pytest.fixture(scope="module")

@@ -138,7 +138,8 @@ class EmoLLMGenerator:
         """The likeliest replies to several conversations, token by token, in one batch."""
         if not asked:
             return []
-        model, processor = self._loaded
+        processor = self._loaded.processor
+        model: Any = self._loaded.model  # transformers types ``generate`` for its own classes alone
         encoded = [self._encoded(one, max_tokens) for one in asked]
         batch = self._here(_left(batch_of(encoded, processor.tokenizer.pad_token_id)))
         with torch.inference_mode():
@@ -244,8 +245,9 @@ class EmoLLMGenerator:
 
     @cached_property
     def _built(self) -> Built:
-        model, processor = self._open()
-        return Built(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), processor)
+        built = self._open()
+        model: Any = built.model
+        return Built(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), built.processor)
 
     @cached_property
     def _ends(self) -> frozenset[int]:

@@ -17,7 +17,7 @@ from emollm.data_engines.showing import seen, shown
 from emollm.errors import DataError
 from emollm.eval.emollm_135m import main, over_models, prove
 from emollm.eval.emollm_135m_asking import Answers
-from emollm.eval.emollm_135m_items import ask, read, without, wording, words_case
+from emollm.eval.emollm_135m_items import ask, read, wording, words_case
 from emollm.eval.emollm_135m_probe import L2, chosen, fit
 from emollm.eval.emollm_135m_proof import Sizes
 from emollm.eval.emollm_135m_rationales import Shown, checked
@@ -29,6 +29,7 @@ from emollm.metrics.bootstrap import value
 from emollm.modeling.tiny import tiny, tiny_backbone
 from emollm.perception import observe
 from emollm.samples import Task
+from emollm.turns import without
 from emollm.types import Box, Clip, Cue, CueKind, Face, MediaInfo, Observation, Scale, Source, Track
 
 GIVEN = Source(backend="invented", version="1", licence="CC0-1.0")
