@@ -1,22 +1,34 @@
 """From a measured clip to an answer by a model of our family: ask as in training, read the reply, check each claim.
 
 The model is shown what it was trained on: crops of the person, the voice, the measured cues as text (:mod:`emollm.turns`). What it says is
-judged by the same code as any text (:mod:`emollm.evidence`); a reply that cannot be read stays as it is, ``unparsed``. Where nothing was
-measured no model is asked: the reasoner says why there is no answer.
+judged by the same code as any text (:mod:`emollm.evidence`), and sentences that the measurements contradict are left out of the rationale, as
+:mod:`emollm.ask` leaves them out of replies; ``text`` keeps what the model wrote. A reply that cannot be read stays as it is, ``unparsed``.
+Where nothing was measured no model is asked: the reasoner says why there is no answer.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from emollm.emotions import LabelSet
 from emollm.errors import DataError, unknown_name
-from emollm.evidence import check
+from emollm.evidence import check, check_text
+from emollm.evidence.lexicon import sentences
 from emollm.modeling.speaking import Asked, Spoken
 from emollm.prompts import prompt
 from emollm.rationale_text import split
 from emollm.reasoner import ReasonerSettings, reason
 from emollm.replies import named_in, strength_in
 from emollm.turns import turn_about
-from emollm.types import Answer, AnswerProvenance, Clip, CueKind, Observation, RankedLabel
+from emollm.types import (
+    Answer,
+    AnswerProvenance,
+    Clip,
+    CueKind,
+    Observation,
+    Part,
+    RankedLabel,
+    Rationale,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from emollm.modeling.speaking import EmoLLMGenerator
@@ -45,7 +57,7 @@ def answer(
         track: The person to answer for; the most prominent one if not given.
 
     Returns:
-        The answer for that person, the others in ``people``. ``labels`` ranks all labels by how likely the model found each where it named
+        The answer for that person, the others in ``people``; ``+filtered`` behind the model's name where sentences were left out. ``labels`` ranks all labels by how likely the model found each where it named
         one; ``intensity`` is the strength that its text gives. ``valence`` and ``arousal`` are None: the model has not learnt them.
 
     Raises:
@@ -76,9 +88,12 @@ def _about(
         "text": spoken.text,
         "provenance": _provenance(observation, track, model.name),
     }
-    rationale, named = split(spoken.text), named_in(spoken.text, labels)
-    if rationale is None or named is None:
+    said, named = split(spoken.text), named_in(spoken.text, labels)
+    if said is None or named is None:
         return Answer(status="unparsed", **found)
+    rationale = backed(said, observation, track)
+    if rationale != said:
+        found["provenance"] = _provenance(observation, track, f"{model.name}+filtered")
     return Answer(
         status="answered",
         label=named.label,
@@ -88,6 +103,20 @@ def _about(
         claims=check(rationale, observation, track),
         **found,
     )
+
+
+def backed(rationale: Rationale, observation: Observation, track: str | None) -> Rationale:
+    """The rationale without the sentences of observations and interpretation that the measurements contradict."""
+    kept = {}
+    for part in (Part.OBSERVATIONS, Part.INTERPRETATION):
+        text = getattr(rationale, part.value)
+        parts = [text[start:end].strip() for start, end in sentences(text)]
+        kept[part.value] = " ".join(
+            one
+            for one in parts
+            if all(claim.verdict is not Verdict.CONTRADICTED for claim in check_text(one, part, observation, track))
+        )
+    return rationale.model_copy(update=kept)
 
 
 def asked_about(clip: Clip, observation: Observation, labels: LabelSet, track: str | None) -> Asked:
