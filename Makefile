@@ -55,6 +55,7 @@ format: setup ## format the code and mend what lint can mend
 bench: setup ## measure the speed beside the reference tools
 	@$(BIN)/python -m emollm.eval.bench
 	@$(BIN)/python -m emollm.eval.bench_sft --page docs/bench.md
+	@$(BIN)/python -m emollm.eval.bench_explain --page docs/emollm-135m.md
 
 lock: setup ## resolve the pinned environment anew and write requirements-cpu.lock
 	@$(BIN)/python .ci/lock.py
