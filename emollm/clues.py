@@ -22,7 +22,7 @@ _PROMPT = "model/cues"
 _UNIT = re.compile(r"\b(AU\d{2})\b[^,;]*?(\d?\.\d+|\d)(?=[\s,;.(]|$)")
 _CODE = re.compile(r"\bAU\d{2}\b")
 _NAMED = re.compile(r"([a-z][a-z0-9_]*) ([+-]?\d+(?:\.\d+)?)", re.IGNORECASE)
-_POLARITY = re.compile(r"polarity ([+-]?\d+(?:\.\d+)?)")
+_POLARITY = re.compile(r'" \(polarity (-?\d\.\d+), \w+\)')
 _QUOTED = re.compile(r'"[^"\n]*"|“[^”\n]*”')
 _LIST = re.compile(r"\b[\w-]+(?:, (?:or |and )?[\w-]+){3,}")
 """Labels to choose from."""
@@ -86,8 +86,7 @@ def clues(sample: Sample) -> Iterator[Clue]:
     text = first_user_text(sample)
     lines, asked = parted(text)
     yield from _measured(lines)
-    polarity = next((value for claim in sample.claims for value in _POLARITY.findall(claim.reason)), None)
-    if polarity is not None:
+    for polarity in _POLARITY.findall(lines.get("said", ""))[:1]:
         yield Clue("words", "polarity", _signed(float(polarity), 0.05))
     for block in lines:
         yield Clue("given", block, "yes")

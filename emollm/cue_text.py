@@ -7,11 +7,14 @@ time, the voice, the words. The wording is the prompt ``model/cues``; numbers ar
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from emollm.facs import ABSENT, LIKELY, UNITS, asymmetric
+from emollm.evidence import FAR, TURNED
+from emollm.facs import ABSENT, LIKELY, UNITS, asymmetric, strength
 from emollm.generate import neutral
 from emollm.prompts import prompt
-from emollm.reasoner.channels import Channels
+from emollm.reasoner.channels import Channels, Said
+from emollm.reasoner.conflict import tone
 from emollm.reasoner.quotation import quoted
+from emollm.reasoner.unit_text import TURNS
 from emollm.reasoner.weighing import ReasonerSettings
 from emollm.types import Cue, CueKind, Extent, Observation, Scale
 
@@ -94,14 +97,32 @@ def _units(cues: list[Cue]) -> Iterator[str]:
 def _unit(cue: Cue) -> str:
     name = f"{cue.name} {UNITS[cue.name].name}" if cue.name in UNITS else cue.name
     sides = f" (left {cue.left:.2f}, right {cue.right:.2f})" if asymmetric(cue.left, cue.right) else ""
-    return f"{name} {cue.value or 0.0:.2f}{sides}"
+    value = cue.value or 0.0
+    return f"{name} {valued(value) if cue.scale is Scale.INTENSITY else f'{value:.2f}'}{sides}"
+
+
+def valued(intensity: float) -> str:
+    """An intensity with the word for its band: ``0.54 moderate``."""
+    return f"{intensity:.2f} {strength(intensity)}"
 
 
 def _face(cues: list[Cue]) -> Iterator[str]:
     nets = sorted((cue for cue in cues if cue.kind is CueKind.EXPRESSION), key=lambda cue: -(cue.value or 0.0))
     yield from _line("expression", (f"{cue.name} {cue.value or 0.0:.2f}" for cue in nets[:_EXPRESSIONS]))
     angles = [cue for cue in cues if cue.kind in (CueKind.HEAD_POSE, CueKind.GAZE) and cue.scale is Scale.DEGREES]
-    yield from _line("angles", (f"{cue.name} {cue.value or 0.0:.0f}°" for cue in angles))
+    yield from _line("angles", map(_angle, angles))
+
+
+def _angle(cue: Cue) -> str:
+    """An angle in degrees; from :data:`~emollm.evidence.TURNED` on with the person's own side and how far that is."""
+    value = cue.value or 0.0
+    text = f"{cue.name} {value:.0f}°"
+    if abs(value) < TURNED or cue.name not in TURNS:
+        return text
+    _, positive, negative = TURNS[cue.name]
+    slight, far = FAR[cue.kind]
+    amount = "slightly " if abs(value) < slight else "far " if abs(value) >= far else ""
+    return f"{text} {amount}{positive if value > 0 else negative}"
 
 
 def _course(channels: Channels) -> Iterator[str]:
@@ -129,12 +150,15 @@ def _value(cue: Cue, signed: bool = False) -> str:
 
 def _said(channels: Channels) -> Iterator[str]:
     """What was said, in order, until the line is full."""
-    cues = [one.words for one in channels.said]
+    pieces = list(channels.said)
     if channels.transcript is not None:
-        cues.append(channels.transcript)
+        whole = (cue for cue in channels.cues if cue.name == "polarity" and cue.extent is not Extent.EVENT)
+        pieces.append(Said(channels.transcript, next(whole, None)))
     left = _MOST_SAID
-    for cue in cues:
+    for cue, polarity in pieces:
         text = quoted(neutral(cue.text or ""), left) if left > 1 else ""
         left -= len(text)
-        if text:
-            yield f'{cue.start:.1f}–{cue.end:.1f} s "{text}"' if cue.end else f'"{text}"'
+        if not text:
+            continue
+        said = f'{cue.start:.1f}–{cue.end:.1f} s "{text}"' if cue.end else f'"{text}"'
+        yield said if polarity is None else f"{said} (polarity {polarity.value or 0.0:.2f}, {tone(polarity)})"

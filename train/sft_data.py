@@ -1,8 +1,10 @@
 """Samples to train on: an index over JSONL files, in which order they are seen, and the tensors of a step."""
 
 import json
+import math
 import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
@@ -35,8 +37,24 @@ class Place(NamedTuple):
     """Byte."""
     root: Path
     weight: float
-    labelled: bool
-    """Whether it has a gold label and a label set."""
+    label: str
+    """Its gold label where it has one and a label set, else nothing."""
+
+
+def balanced(places: Sequence[Place], power: float) -> list[Place]:
+    """Places whose labels are seen more alike: each label's weight by its share to the power of ``-power``; the sum stays.
+
+    With a power of 0.5 this is square-root sampling (Mahajan et al. 2018), with 1 all labels are seen as often.
+    """
+    total = sum(place.weight for place in places)
+    of: Counter[str] = Counter()
+    for place in places:
+        of[place.label] += place.weight  # type: ignore[assignment]  # a Counter adds up any numbers
+    if not power or not total:
+        return list(places)
+    factor = {label: (weight / total) ** -power for label, weight in of.items()}
+    scale = total / sum(weight * factor[label] for label, weight in of.items())
+    return [place._replace(weight=place.weight * factor[place.label] * scale) for place in places]
 
 
 Marked = tuple[Place, tuple[int, ...]]
@@ -74,6 +92,7 @@ class Samples(Dataset[Encoded]):
         self.rejects: list[tuple[str, str]] = []
         self.unread: Counter[str] = Counter()  # what the model does not take -> of how many Samples
         for source in sources:
+            first = len(places)
             left: Iterator[int] = count() if source.limit is None else iter(range(source.limit))
             for path in files_of(source.path):
                 root = source.root or path.parent
@@ -85,6 +104,7 @@ class Samples(Dataset[Encoded]):
                     places.append(place)
                     lengths.append(length)
                     marks.append(own)
+            places[first:] = balanced(places[first:], source.balance)
         if not places:
             raise DataError(
                 f"{', '.join(str(source.path) for source in sources)}: no Samples to use ({len(self.rejects)} left out"
@@ -164,7 +184,7 @@ class Samples(Dataset[Encoded]):
                     if next(left, None) is None:
                         break
                     total.update(line)
-                    place = Place(path, number, here, root, source.weight, False)
+                    place = Place(path, number, here, root, source.weight, "")
                     try:
                         sample = checks.sample(line)
                     except DataError as error:
@@ -172,8 +192,9 @@ class Samples(Dataset[Encoded]):
                             raise DataError(f"{path}:{number}: {error}") from error
                         yield (place, ()), str(error)
                         continue
-                    labelled = bool(sample.gold) and bool(sample.label_set)
-                    place = place._replace(weight=source.weight * sample.weight, labelled=labelled)
+                    label = sys.intern(sample.gold[0]) if sample.gold and sample.label_set else ""
+                    weight = sample.weight * math.prod(source.marks.get(mark, 1.0) for mark in sample.marks)
+                    place = place._replace(weight=source.weight * weight, label=label)
                     waiting.append(((place, marks_of(sample)), record))
                     if len(waiting) == 512:
                         yield from self._measured(waiting)

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from emollm.config import Settings
 from emollm.modeling.assemble import ModelSettings
+from emollm.samples import Mark
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -19,6 +20,10 @@ class SampleSource(Settings):
     """A JSONL file of Samples, or a folder with ``samples-*.jsonl`` as ``emollm data build`` writes it."""
     weight: Positive = 1.0
     """How often each Sample is seen in an epoch, times the Sample's own weight: 2 is twice, 0.5 every second one, another half each epoch."""
+    marks: dict[Mark, Positive] = Field(default_factory=dict)
+    """Mark -> by how much the weight of a Sample that has it is multiplied, such as ``unsupported: 0.3``."""
+    balance: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How far rare labels are seen more often, the others less: 0 as they come, 0.5 by the root of their shares, 1 all labels alike."""
     split: str | None = None
     """Only Samples of this split; null for all."""
     root: Path | None = None

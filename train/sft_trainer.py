@@ -253,7 +253,7 @@ class SftTrainer(Trainer):
         Each process answers its part of the first ``validating.generate`` Samples with a gold label; an answer without a label is wrong.
         """
         assert self.validation is not None
-        chosen = [place for place, each in enumerate(self.validation.places) if each.labelled]
+        chosen = [place for place, each in enumerate(self.validation.places) if each.label]
         chosen = chosen[: self.recipe.validating.generate]
         if not chosen:
             return {}

@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 
 from emollm.cue_text import PROMPT as CUES
+from emollm.cue_text import valued
 from emollm.data_engines.base import Gold, Rejected
 from emollm.data_engines.composing import gold_labels, sample_id
 from emollm.data_engines.recipe import BuildSettings
@@ -273,7 +274,7 @@ class _Columns:
         moving.sort()
         likely.sort()
         lines = [
-            self._line("moving", ", ".join(f"{name} {UNITS[name].name} {-value:.2f}" for value, name in moving)),
+            self._line("moving", ", ".join(f"{name} {UNITS[name].name} {valued(-value)}" for value, name in moving)),
             self._line("likely", ", ".join(f"{name} {UNITS[name].name} {-value:.2f}" for value, name in likely)),
             self._line("still", " ".join(sorted(still))),
             self._line("unsure", " ".join(sorted(unsure))),

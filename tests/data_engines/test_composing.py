@@ -47,7 +47,7 @@ def test_a_video_shows_four_faces_in_the_order_of_time_and_its_sound() -> None:
     assert [message.role for message in made.messages] == ["user", "assistant"] * 2
     assert (made.id, track_of(made), made.speaker) == ("x#p1.reasoning.0", "p1", "anna")
     assert (made.gold, made.marks) == (("happiness",), (Mark.COMBINED,))
-    assert made.provenance.prompt == "instructions/reasoning@1 model/cues@1"
+    assert made.provenance.prompt == "instructions/reasoning@1 model/cues@2"
 
 
 def test_a_silent_video_has_no_audio_and_words_have_no_media() -> None:

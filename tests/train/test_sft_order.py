@@ -9,7 +9,7 @@ from torch.utils.data import BatchSampler
 
 from emollm.modeling.assemble import load
 from emollm.train.native import NativeReader
-from emollm.train.sft_data import Order, Samples
+from emollm.train.sft_data import Order, Place, Samples, balanced
 from emollm.train.sft_recipe import BatchSettings, SampleSource
 from tests.train.sft_runs import sample, write
 
@@ -49,6 +49,23 @@ def test_fractions_of_weights_add_up_over_the_epochs(tmp_path: Path, reader: Nat
     assert seen[:10].mean() / 400 == pytest.approx(0.9, abs=0.02)
     assert seen[10:20].mean() / 400 == pytest.approx(0.1, abs=0.02)
     assert seen[20:] / 400 == pytest.approx([1.5, 0.5], abs=0.1)
+
+
+def test_a_source_weighs_the_samples_with_a_mark(tmp_path: Path, reader: NativeReader) -> None:
+    lines = [{**sample(tmp_path, 4 * index, "train"), "weight": 2.0} for index in range(3)]
+    lines[1]["marks"], lines[2]["marks"] = ["unsupported"], ["unsupported", "combined"]
+    marks = {"unsupported": 0.25, "combined": 0.5}
+    source = SampleSource.model_validate({"path": write(tmp_path / "s.jsonl", lines), "weight": 3.0, "marks": marks})
+    assert [place.weight for place in Samples([source], reader, 512).places] == [6.0, 1.5, 0.75]
+
+
+def test_balance_raises_the_share_of_rare_labels_and_keeps_the_sum() -> None:
+    places = [Place(Path("s"), number, 0, Path(), 0.5, "joy" if number < 9 else "fear") for number in range(10)]
+    halfway = [place.weight for place in balanced(places, 0.5)]
+    assert halfway[9] / halfway[0] == pytest.approx(3.0)
+    assert sum(halfway) == pytest.approx(5.0)
+    assert sum(place.weight for place in balanced(places, 1.0)[:9]) == pytest.approx(2.5)
+    assert balanced(places, 0.0) == places
 
 
 def test_weights_and_root_are_part_of_the_fingerprint(tmp_path: Path, reader: NativeReader) -> None:
