@@ -37,8 +37,6 @@ class Options(UnsupportedOption):
     own_words: bool = False
     """The data set says that the words are those of the person seen (people who recorded themselves), where that was not
     measured."""
-    polarity: bool = True
-    """Whether the number of the polarity of words given with a clip is told; the cue text does not give it to a model."""
     incomparable: Literal["write", "reject"] = "write"
     """What becomes of a clip in which no two channels can be compared: a Sample that says so, or none."""
 
@@ -69,9 +67,7 @@ class Engine:
     def write(self, item: Item, observation: Observation, random: Random) -> Iterator[Sample | Rejected]:
         """The conversations about the most prominent person of one clip."""
         person = main_person(observation)
-        clues = Clues(
-            observation, person, self.settings.reasoner, random, self.options.own_words, self.options.polarity
-        )
+        clues = Clues(observation, person, self.settings.reasoner, random, self.options.own_words)
         found = Comparer(clues, self.labels).compare()
         label = None if found.score is None else "present" if found.discords else "absent"
         ruling = _ruled(label, item)

@@ -47,7 +47,6 @@ class Clues:
         settings: How much is told.
         random: Chooses among wordings.
         own_words: The words are known to be this person's: a data set says so where nothing was measured of it.
-        polarity: Tell how positive words given with the clip are in a number, too.
     """
 
     def __init__(
@@ -57,11 +56,9 @@ class Clues:
         settings: ReasonerSettings,
         random: Random,
         own_words: bool = False,
-        polarity: bool = True,
     ) -> None:
         self.channels = Channels(observation, person, settings)
         self.settings = settings
-        self._polarity = "polarity_plain" if polarity else "tone_only"
         self.random = random
         self.evidence = Evidence(self.channels.moment)
         self.units = UnitText(self.evidence, settings, random)
@@ -264,7 +261,7 @@ class Clues:
                 yield lambda: say("transcript", words=words)
             if first := self.polarities[:1]:
                 values = {"tone": tone(first[0]), "value": two(first[0].value)}
-                yield lambda: say(self._polarity, **values)
+                yield lambda: say("polarity_plain", **values)
         elif self.channels.is_not_understood:
             yield lambda: say("no_words")
 

@@ -38,8 +38,6 @@ class Options(Settings):
     label_of: Literal["people", "own"] = "people"
     """Whose label the text tells: that of the ``people`` who gave it, or the text's ``own``, as a model has to say it that hears or reads
     the clip and knows no annotator."""
-    polarity: bool = True
-    """Whether the number of the words' polarity is told; the cue text does not give it to a model."""
 
 
 class Fit(StrEnum):
@@ -83,9 +81,7 @@ class Engine:
             yield Rejected(item.clip.id, "write", "gold: no label in the words of the label set")
             return
         words = Phrases(_PROMPT, random)
-        clues = Clues(
-            observation, main_person(observation), self.settings.reasoner, random, polarity=self.options.polarity
-        )
+        clues = Clues(observation, main_person(observation), self.settings.reasoner, random)
         case = _Case(item, observation, clues, gold[0], words, "")
         by = item.gold.by if self.options.label_of == "people" else _whole(case)
         case = case._replace(who=words.told(f"who_{by}"))

@@ -1,22 +1,24 @@
 """From a measured clip to an answer by a model of our family: ask as in training, read the reply, check each claim.
 
 The model is shown what it was trained on: crops of the person, the voice, the measured cues as text (:mod:`emollm.turns`). What it says is
-judged by the same code as any text (:mod:`emollm.evidence`), and sentences that the measurements contradict are left out of the rationale, as
-:mod:`emollm.ask` leaves them out of replies; ``text`` keeps what the model wrote. A reply that cannot be read stays as it is, ``unparsed``.
+judged by the same code as any text (:mod:`emollm.evidence`), and sentences of observations and interpretation that the measurements
+contradict are left out of the rationale, as :mod:`emollm.ask` leaves them out of replies; the conclusion stays, and ``text`` keeps what
+the model wrote. A reply that cannot be read stays as it is, ``unparsed``.
 Where nothing was measured no model is asked: the reasoner says why there is no answer.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from emollm.emotions import LabelSet
 from emollm.errors import DataError, unknown_name
 from emollm.evidence import check, check_text
 from emollm.evidence.lexicon import sentences
-from emollm.modeling.speaking import Asked, Spoken
+from emollm.modeling.speaking import Asked, EmoLLMGenerator, Spoken
 from emollm.prompts import prompt
 from emollm.rationale_text import split
 from emollm.reasoner import ReasonerSettings, reason
-from emollm.replies import named_in, strength_in
+from emollm.replies import Named, forms, named_in, strength_in
 from emollm.turns import turn_about
 from emollm.types import (
     Answer,
@@ -30,21 +32,22 @@ from emollm.types import (
     Verdict,
 )
 
-if TYPE_CHECKING:
-    from emollm.modeling.speaking import EmoLLMGenerator
-
 QUESTION = "instructions/reasoning"
 """Its first wording is asked; training asked with all of them."""
+UNBACKED = "model/unbacked"
 MAX_TOKENS = 320
+AT_ONCE = 8
+"""People of a clip that are asked about in one batch: about 30 MB of keys and values each."""
 
 
 def answer(
     clip: Clip,
     observation: Observation,
     labels: LabelSet,
-    model: "EmoLLMGenerator",
+    model: EmoLLMGenerator,
     settings: ReasonerSettings | None = None,
     track: str | None = None,
+    answered: Callable[[int, int], None] | None = None,
 ) -> Answer:
     """The answer of a model about one clip.
 
@@ -52,13 +55,15 @@ def answer(
         clip: Where its media are.
         observation: What was measured of it.
         labels: The closed set to choose from.
-        model: Asked once for each person.
+        model: Asked about each person, several in one batch.
         settings: Of the reasoner, which answers where nothing was measured.
         track: The person to answer for; the most prominent one if not given.
+        answered: Told after each token for how many people there is a reply, and how many there are; what it raises ends the work.
 
     Returns:
-        The answer for that person, the others in ``people``; ``+filtered`` behind the model's name where sentences were left out. ``labels`` ranks all labels by how likely the model found each where it named
-        one; ``intensity`` is the strength that its text gives. ``valence`` and ``arousal`` are None: the model has not learnt them.
+        The answer for that person, the others in ``people``; ``+filtered`` behind the model's name where sentences were left out.
+        ``labels`` ranks all labels by how likely the model found each where it named one; ``intensity`` is the strength that its text
+        gives. ``valence`` and ``arousal`` are None: the model has not learnt them.
 
     Raises:
         DataError: The observation has no such track.
@@ -71,15 +76,28 @@ def answer(
     chosen = track or (ids[0] if ids else None)
     if not observation.of(chosen):
         return reason(observation, labels, settings, track=track)
-    others = tuple(_about(clip, observation, labels, model, id) for id in ids if id != chosen)
-    return _about(clip, observation, labels, model, chosen).model_copy(update={"people": others})
+    people = [chosen, *(id for id in ids if id != chosen)]
+    found: list[Answer] = []
+
+    def ended(replies: int) -> None:
+        if answered is not None:
+            answered(len(found) + replies, len(people))
+
+    for start in range(0, len(people), AT_ONCE):
+        own = people[start : start + AT_ONCE]
+        spoken = model.speak_many(
+            [asked_about(clip, observation, labels, id) for id in own],
+            ended,
+            max_tokens=MAX_TOKENS,
+        )
+        found += [_about(observation, labels, model, id, one) for id, one in zip(own, spoken, strict=True)]
+    return found[0].model_copy(update={"people": tuple(found[1:])})
 
 
 def _about(
-    clip: Clip, observation: Observation, labels: LabelSet, model: "EmoLLMGenerator", track: str | None
+    observation: Observation, labels: LabelSet, model: EmoLLMGenerator, track: str | None, spoken: Spoken
 ) -> Answer:
-    """The answer about one person."""
-    spoken = model.speak(asked_about(clip, observation, labels, track), max_tokens=MAX_TOKENS)
+    """The answer about one person, from the reply."""
     found: dict[str, Any] = {
         "id": observation.id,
         "track": track,
@@ -97,7 +115,7 @@ def _about(
     return Answer(
         status="answered",
         label=named.label,
-        labels=_ranked(model, spoken, labels, named.start, named.written),
+        labels=ranked(model, spoken, labels, named),
         intensity=strength_in(spoken.text),
         rationale=rationale,
         claims=check(rationale, observation, track),
@@ -106,16 +124,20 @@ def _about(
 
 
 def backed(rationale: Rationale, observation: Observation, track: str | None) -> Rationale:
-    """The rationale without the sentences of observations and interpretation that the measurements contradict."""
+    """The rationale without the sentences of observations and interpretation that the measurements contradict.
+
+    A part of which nothing is left says so; the conclusion stays as it is.
+    """
     kept = {}
     for part in (Part.OBSERVATIONS, Part.INTERPRETATION):
         text = getattr(rationale, part.value)
         parts = [text[start:end].strip() for start, end in sentences(text)]
-        kept[part.value] = " ".join(
+        backed = [
             one
             for one in parts
             if all(claim.verdict is not Verdict.CONTRADICTED for claim in check_text(one, part, observation, track))
-        )
+        ]
+        kept[part.value] = prompt(UNBACKED).render() if parts and not backed else " ".join(backed)
     return rationale.model_copy(update=kept)
 
 
@@ -131,14 +153,26 @@ def asked_about(clip: Clip, observation: Observation, labels: LabelSet, track: s
     return Asked((message.model_copy(update={"content": content}),), kept)
 
 
-def _ranked(
-    model: "EmoLLMGenerator", spoken: Spoken, labels: LabelSet, start: int, written: str
-) -> tuple[RankedLabel, ...]:
-    """All labels by how likely each was in the place where one was named."""
-    words = [label.capitalize() if written[:1].isupper() else label for label in labels.labels]
-    scores = model.spoken_scores(spoken, spoken.text[:start], words)
-    ranked = [RankedLabel(label=label, score=score) for label, score in zip(labels.labels, scores, strict=True)]
-    return tuple(sorted(ranked, key=lambda one: -one.score))
+def ranked(model: EmoLLMGenerator, spoken: Spoken, labels: LabelSet, named: Named) -> tuple[RankedLabel, ...]:
+    """All labels by how likely each was in the place where one was named; the scores add up to 1.
+
+    A label is as likely as the likeliest of its :func:`emollm.replies.forms`, the word that was written among them, so that no label gains or
+    loses by the word that its set calls it by, or by having many.
+    """
+    words = [(label, _cased(form, named.written)) for label, own in forms(labels).items() for form in own]
+    words.append((named.label, named.written))
+    scores = model.spoken_scores(spoken, spoken.text[: named.start], [word for _, word in words])
+    best = dict.fromkeys(labels.labels, 0.0)
+    for (label, _), score in zip(words, scores, strict=True):
+        best[label] = max(best[label], score)
+    total = sum(best.values())
+    found = [RankedLabel(label=label, score=score / total) for label, score in best.items()]
+    return tuple(sorted(found, key=lambda one: -one.score))
+
+
+def _cased(word: str, written: str) -> str:
+    """A word with a capital where another one that was written has one."""
+    return word.capitalize() if written[:1].isupper() else word
 
 
 def _provenance(observation: Observation, track: str | None, model: str) -> AnswerProvenance:

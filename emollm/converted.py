@@ -1,12 +1,11 @@
 """GGUF assets as models in transformers format, converted once into the cache."""
 
-import shutil
-import sys
+from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from emollm import assets
+from emollm.cache_folders import made_once
 from emollm.errors import ModelError, one_line
 from emollm.generate import import_transformers, quiet
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 def converted(name: str) -> Path:
     """Folder with the GGUF asset of that name as bf16 safetensors, tokenizer and chat template.
 
-    It is made once and named by the checksum of the asset. Processes that need it at the same time wait for the one that
-    makes it; a folder that is there is complete.
+    It is made once (:func:`emollm.cache_folders.made_once`) and named by the checksum of the asset.
 
     Raises:
         AssetError: The asset cannot be had.
@@ -28,30 +26,7 @@ def converted(name: str) -> Path:
     if folder.is_dir():
         return folder
     file = assets.path(name)
-    from filelock import FileLock
-
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{folder.name}.lock"):
-            if not folder.is_dir():
-                print(f"converting {name} once, about 20 seconds …", file=sys.stderr, flush=True)
-                _replacing_folder(file, folder)
-    except OSError as error:
-        raise ModelError(f"{folder}: cannot be written: {error.strerror or error}; set EMOLLM_CACHE") from error
-    return folder
-
-
-def _replacing_folder(file: Path, folder: Path) -> None:
-    """Converts beside ``folder`` and renames, so that a half-written folder never has the name."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        _convert(file, unfinished)
-        for path in (unfinished, *unfinished.iterdir()):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    return made_once(folder, partial(_convert, file), f"converting {name} once, about 20 seconds …")
 
 
 def _convert(file: Path, folder: Path) -> None:

@@ -1,9 +1,9 @@
-"""The label that a free reply gives, where it stands, and the strength beside it."""
+"""The label that a free reply gives, where it stands, and the strength beside it; the words that each label of a set goes by."""
 
 import re
 from typing import NamedTuple
 
-from emollm.emotions import LabelSet
+from emollm.emotions import DEFAULT, LabelSet, label_set
 from emollm.rationale_text import parts
 from emollm.types import Part
 
@@ -24,12 +24,30 @@ class Named(NamedTuple):
     """As it stands there."""
 
 
+def unreached(labels: LabelSet) -> tuple[str, ...]:
+    """The labels of a set that no word of basic8, which our models learn, becomes; see :meth:`emollm.emotions.LabelSet.map_to`."""
+    reached = set(label_set(DEFAULT).map_to(labels).values())
+    return tuple(label for label in labels.labels if label not in reached)
+
+
+def forms(labels: LabelSet) -> dict[str, tuple[str, ...]]:
+    """For each label the words that are read as it: its own, its synonyms, and those of the label of basic8 that becomes it."""
+    found = {entry.label: [entry.label, *entry.synonyms] for entry in labels.entries}
+    taken = {word.casefold() for words in found.values() for word in words}
+    learnt = label_set(DEFAULT)
+    for label, own in learnt.map_to(labels).items():
+        if own is not None:
+            words = (label, *learnt.entry(label).synonyms)
+            found[own] += [word for word in words if word.casefold() not in taken]
+    return {label: tuple(words) for label, words in found.items()}
+
+
 def label_in(reply: str, labels: LabelSet) -> str | None:
     """The first label that is named in the conclusion of a reply, or in all of it where it has no parts; None where none is.
 
     Args:
         reply: What a model wrote.
-        labels: Words and synonyms that count.
+        labels: The set whose :func:`forms` count.
     """
     found = named_in(reply, labels)
     return found.label if found is not None else None
@@ -38,11 +56,12 @@ def label_in(reply: str, labels: LabelSet) -> str | None:
 def named_in(reply: str, labels: LabelSet) -> Named | None:
     """The same with its place."""
     start, text = _conclusion(reply)
+    label_of = {word.casefold(): label for label, own in forms(labels).items() for word in own}
     words = list(_WORD.finditer(text))
     for first in range(len(words)):
         for length in range(min(_LONGEST, len(words) - first), 0, -1):
             own = words[first : first + length]
-            if label := labels.find(" ".join(word.group() for word in own)):
+            if label := label_of.get(" ".join(word.group() for word in own).casefold()):
                 return Named(label, start + own[0].start(), text[own[0].start() : own[-1].end()])
     return None
 

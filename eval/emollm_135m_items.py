@@ -8,133 +8,21 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, TypeVar
-
-from pydantic import ConfigDict, Field
+from typing import TypeVar
 
 from emollm.cue_text import cue_text
-from emollm.emotions import LabelSet, label_set
-from emollm.errors import DataError, unknown_name
+from emollm.measured_items import Case, labels
 from emollm.modeling.speaking import Asked
+from emollm.perception import observe
 from emollm.prompts import prompt
 from emollm.samples import Task
 from emollm.turns import first_turn, media_of
-from emollm.types import Clip, Cue, CueKind, MediaInfo, Observation, Record, Scale, Source
-
-LABELS = "basic8"
-"""The set that is asked for."""
-
-PARTS: dict[str, tuple[str, ...]] = {
-    "face": ("ferplus-{split}-*.jsonl",),
-    "voice": ("emodb-*.jsonl",),
-    "words": ("goemotions-{split}-*.jsonl",),
-    "combined": ("combined-{split}.jsonl", "heard-{split}.jsonl"),
-}
-"""Files of a part below ``items``."""
+from emollm.types import Clip, Observation
 
 MEDIA = ("image", "audio")
 """Kinds of media that are shown."""
 
 T = TypeVar("T")
-
-
-class Case(NamedTuple):
-    """One measured item."""
-
-    id: str
-    clip: Clip
-    seen: Observation
-    """What was measured, without the points of the mesh."""
-    track: str | None
-    """The most prominent person."""
-    gold: str
-    """In the words of :data:`LABELS`."""
-    streams: tuple[str, ...]
-    """``face``, ``voice``, ``words``: what the item has."""
-
-    @property
-    def speaker(self) -> str:
-        """The person who speaks, or the item where that is not known."""
-        return self.clip.speaker or self.id
-
-
-class _Gold(Record):
-    """People's label."""
-
-    labels: tuple[str, ...] = Field(min_length=1)
-    label_set: str
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class _Item(Record):
-    """What is read of an item."""
-
-    clip: Clip
-    observation: Observation
-    gold: _Gold
-    split: str
-    notes: dict[str, Any] = Field(default_factory=dict)
-
-    model_config = ConfigDict(extra="ignore")
-
-
-def read(folder: Path, part: str, split: str = "valid") -> list[Case]:
-    """The items of a part in the order of their files; those whose label has no place in :data:`LABELS` (boredom) are left out.
-
-    Args:
-        folder: The built set.
-        part: Name in :data:`PARTS`.
-        split: ``train`` or ``valid``.
-
-    Raises:
-        DataError: No such part or file, a line that is no measured item, or an item twice.
-    """
-    if part not in PARTS:
-        raise DataError(unknown_name("part", part, PARTS))
-    patterns = [pattern.format(split=split) for pattern in PARTS[part]]
-    paths = [path for pattern in patterns for path in sorted((folder / "items").glob(pattern))]
-    paths = [path for path in paths if not path.name.endswith(".rejects.jsonl")]
-    if not paths:
-        raise DataError(f"{folder}: no items/{patterns[0]}; build the set with emollm.data_engines.embedded first")
-    found: dict[str, Case] = {}
-    for path in paths:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                item = _Item.from_json(line, f"{path}:{number}")
-                if item.split != split or (case := _case(item)) is None:
-                    continue
-                if case.id in found:
-                    raise DataError(f"{path}:{number}: {case.id} stands twice; remove what older builds left in items")
-                found[case.id] = case
-    return list(found.values())
-
-
-def _case(item: _Item) -> Case | None:
-    gold = _home(item.gold.label_set).get(item.gold.labels[0])
-    if gold is None:
-        return None
-    faces = tuple(
-        one.model_copy(update={"faces": tuple(face.model_copy(update={"landmarks": ()}) for face in one.faces)})
-        for one in item.observation.tracks
-    )
-    seen = item.observation.model_copy(update={"tracks": faces})
-    person = max(faces, key=lambda one: (one.prominence, one.id), default=None)
-    clip = item.clip
-    had = {"face": clip.image, "voice": clip.audio, "words": clip.transcript}
-    streams = tuple(name for name, what in had.items() if what is not None)
-    return Case(clip.id, clip, seen, person.id if person is not None else None, gold, streams)
-
-
-@cache
-def _home(name: str) -> dict[str, str | None]:
-    """What the labels of a set are called in :data:`LABELS`."""
-    return label_set(name).map_to(labels())
-
-
-def labels() -> LabelSet:
-    """The labels that are asked for."""
-    return label_set(LABELS)
 
 
 def drawn(given: Sequence[T], most: int | None, seed: int) -> list[T]:
@@ -145,11 +33,9 @@ def drawn(given: Sequence[T], most: int | None, seed: int) -> list[T]:
 
 
 def words_case(id: str, text: str, gold: str) -> Case:
-    """A case of words alone that stand in no item: the transcript as perception would give it, without its polarity."""
-    given = Source(backend="transcript", version="given", licence="as the clip")
-    said = Cue(id="words", kind=CueKind.WORDS, name="transcript", scale=Scale.TEXT, text=text, source=given)
-    seen = Observation(id=id, media=MediaInfo(kind="text"), cues=(said,))
-    return Case(id, Clip(id=id, transcript=text), seen, None, gold, ("words",))
+    """A case of words alone that stand in no item, measured as perception measures a transcript."""
+    clip = Clip(id=id, transcript=text)
+    return Case(id, clip, observe(clip), None, gold, ("words",))
 
 
 # ---- turns ----------------------------------------------------------------------------------------------------------

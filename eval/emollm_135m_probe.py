@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from emollm.errors import DataError, ModelError
 from emollm.eval.emollm_135m_asking import to_stderr
-from emollm.eval.emollm_135m_items import Case, ask, read
 from emollm.eval.emollm_135m_scores import Said
-from emollm.eval.probe_fit import Linear, Scaler
 from emollm.files import replacing
 from emollm.generate import EMBEDDED
+from emollm.linear import Codes, fit, left_out, mean_recall
+from emollm.measured_items import Case, read, voice
 
 if TYPE_CHECKING:
     from emollm.eval.emollm_135m_proof import Proof
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 L2 = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1)
 """What is tried: weight of the squared weights beside the mean cross-entropy."""
-_STEPS = 300
-
-Codes = NDArray[np.int64]
 
 
 class Probed(NamedTuple):
@@ -85,26 +82,15 @@ def _open(source: str) -> "Built":
 
 def _heard(built: "Built", cases: Sequence[Case], root: Path) -> NDArray[np.float32]:
     """Means of the last layer over each voice's own frames."""
-    import torch
-
-    from emollm.modeling.sample_media import listen
+    from emollm.modeling.tone import layer_means
 
     streams = built.model.model.streams
     tower = streams["speech"].tower if "speech" in streams else None
     encoder = getattr(tower, "model", None)
     if encoder is None:
         raise ModelError("the model has no Whisper encoder; leave the measure voice out")
-    rows = []
-    for case in cases:
-        sound = next(listen(item, root) for item in ask(case, root, media=("audio",)).media)
-        heard = built.processor.feature_extractor(
-            [sound], sampling_rate=16_000, padding="max_length", return_attention_mask=True, return_tensors="pt"
-        )
-        frames = max(1, int(heard["attention_mask"].sum()) // 2)  # two log-mel frames become one
-        with torch.inference_mode():
-            hidden = encoder(heard["input_features"].to(encoder.dtype)).last_hidden_state  # (1, 1500, W)
-        rows.append(hidden[0, :frames].float().mean(0).numpy())
-    return np.stack(rows).astype(np.float32)
+    sounds = [voice(case, root) for case in cases]
+    return layer_means(encoder, built.processor.feature_extractor, sounds)[:, -1].numpy()
 
 
 # ---- fitting --------------------------------------------------------------------------------------------------------
@@ -119,42 +105,12 @@ def chosen(features: NDArray[np.floating], label: Codes, speaker: Codes, classes
         speaker: (n,).
         classes: C.
     """
-    best = (-1.0, L2[0])
-    for l2 in L2:
-        said = np.empty(len(label), np.int64)
-        for one in np.unique(speaker):
-            out = speaker == one
-            said[out] = fit(features[~out], label[~out], classes, l2)(features[out]).argmax(1)
-        recall = float(np.mean([(said[label == one] == one).mean() for one in np.unique(label)]))
-        best = max(best, (recall, l2))
-    return best[1], best[0]
 
+    def recall(l2: float) -> float:
+        return mean_recall(
+            left_out(label, speaker, classes, lambda out: fit(features[~out], label[~out], classes, l2)(features[out])),
+            label,
+        )
 
-def fit(features: NDArray[np.floating], label: Codes, classes: int, l2: float) -> Linear:
-    """Multinomial logistic regression in which every class that has rows weighs the same.
-
-    Args:
-        features: (n, W).
-        label: (n,) in [0, classes).
-        classes: C.
-        l2: Weight of the squared weights.
-    """
-    import torch
-
-    scaler = Scaler.of(features)
-    inputs, target = torch.from_numpy(scaler(features)), torch.from_numpy(label)
-    count = torch.bincount(target, minlength=classes).double()
-    weigh = torch.where(count > 0, len(label) / (count > 0).sum() / count.clamp(min=1), torch.zeros(()).double())
-    weight = torch.zeros(inputs.shape[1], classes, dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
-    descent = torch.optim.LBFGS([weight, bias], max_iter=_STEPS, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        descent.zero_grad()
-        loss = torch.nn.functional.cross_entropy(inputs @ weight + bias, target, weight=weigh)
-        loss = loss + l2 * weight.square().sum()
-        loss.backward()
-        return loss
-
-    descent.step(closure)
-    return Linear(scaler, weight.detach().numpy(), bias.detach().numpy())
+    best, l2 = max((recall(l2), l2) for l2 in L2)
+    return l2, best

@@ -5,6 +5,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from emollm import measured_items
 from emollm.emotions import LabelSet
 from emollm.errors import ConfigError
 from emollm.eval import emollm_135m_items as items
@@ -76,12 +77,12 @@ class Proof:
     @cached_property
     def labels(self) -> LabelSet:
         """What is asked for."""
-        return items.labels()
+        return measured_items.labels()
 
     def _cases(self, part: str, most: int | None = None) -> list[Case]:
         """Validation items of a part, no more than ``most`` and the limit."""
         bounds = [one for one in (most, self.sizes.limit) if one is not None]
-        return items.drawn(items.read(self.folder, part), min(bounds, default=None), self.sizes.seed)
+        return items.drawn(measured_items.read(self.folder, part), min(bounds, default=None), self.sizes.seed)
 
     def few(self, cases: Sequence[Case], most: int | None = None) -> list[Case]:
         """Those that the untuned backbone is asked about."""

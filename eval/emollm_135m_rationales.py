@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emollm.answering import backed
 from emollm.eval.emollm_135m_asking import Question, Speaker
 from emollm.eval.emollm_135m_items import Case, ask, drawn, person
 from emollm.eval.emollm_135m_proof import Proof
@@ -31,7 +32,9 @@ UNTUNED = 40
 TOKENS = 256
 
 _SUPPORT, _TWO, _UNPARSED = "supported share", "two checkable claims or more", "unparsed"
-_BY_PART = (_SUPPORT, _TWO, _UNPARSED)
+_KEPT = ", contradicted sentences left out"
+"""Behind the name of what is told of the answers of ``emollm explain``; as it checks them itself, their support is no proof of the model's."""
+_BY_PART = (_SUPPORT, _TWO, _UNPARSED, _TWO + _KEPT)
 """What is also told of each part."""
 
 
@@ -51,6 +54,8 @@ class Checked(NamedTuple):
     """Whether it has three parts and a label."""
     own: Faithfulness
     other: Faithfulness | None
+    kept: Faithfulness
+    """Of what ``emollm explain`` keeps of it."""
 
 
 def rationales(proof: Proof) -> list[Row]:
@@ -107,7 +112,11 @@ def checked(reply: str, one: Shown, read: bool) -> Checked:
 
     own = Faithfulness.of(claims(one.seen))
     other = Faithfulness.of(claims(one.other)) if one.other is not None else None
-    return Checked(read and rationale is not None, own, other)
+    if rationale is None:
+        return Checked(False, own, other, Faithfulness.of(()))
+    track = person(one.seen)
+    kept = Faithfulness.of(check(backed(rationale, one.seen, track), one.seen, track))
+    return Checked(read, own, other, kept)
 
 
 def _ask(proof: Proof, chosen: Sequence[Shown], speaker: Speaker, media: Sequence[str] | None = None) -> list[Checked]:
@@ -143,6 +152,11 @@ def _rows(who: str, answers: Sequence[Checked], part: str = "all") -> list[Row]:
     rows += _by_others(who, answers, shown)
     rows.append(row(found["claims"], n, "rationales", shown, who, "checkable claims an answer"))
     rows.append(share(list(decided >= 2), "rationales", shown, who, _TWO))
+    left = np.array([one.kept for one in answers], np.float64)
+    left_decided = left[:, 0] + left[:, 1]
+    support = bootstrap({"support": of_sums(left[:, 0], left_decided)}, n)["support"]
+    rows.append(row(support, n, "rationales", shown, who, _SUPPORT + _KEPT, None, f"{left_decided.sum():.0f} claims"))
+    rows.append(share(list(left_decided >= 2), "rationales", shown, who, _TWO + _KEPT))
     rows.append(row(found["open"], n, "rationales", shown, who, "unverifiable share of all claims"))
     rows.append(share([not one.read for one in answers], "rationales", shown, who, _UNPARSED))
     return rows

@@ -4,53 +4,18 @@ Whatever is chosen or measured of the features (their mean and spread, the L2) c
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Codes = NDArray[np.int64]
+from emollm.linear import Array, Codes, Linear, Scaler
 
 L2 = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """What is tried in logistic regression: weight of half the squared weights beside the mean cross-entropy."""
 RIDGES = tuple(10.0**power for power in range(-1, 6))
 """What is tried in ridge regression, beside the sum of squared errors."""
 _STEPS = 200
-
-
-class Scaler(NamedTuple):
-    """Mean and spread of features, as they were in the rows that are fitted on."""
-
-    middle: Array
-    """(D,)."""
-    spread: Array
-    """(D,); 1 where a feature is constant."""
-
-    @classmethod
-    def of(cls, features: NDArray[np.floating]) -> Self:
-        """Of features (n, D)."""
-        spread = features.std(0, dtype=np.float64)
-        return cls(features.mean(0, dtype=np.float64), np.where(spread > 1e-8, spread, 1.0))
-
-    def __call__(self, features: NDArray[np.floating]) -> Array:
-        """(n, D) of features (n, D)."""
-        return np.asarray((features - self.middle) / self.spread)
-
-
-class Linear(NamedTuple):
-    """A linear reading."""
-
-    scaler: Scaler
-    weight: Array
-    """(D, C)."""
-    bias: Array
-    """(C,)."""
-
-    def __call__(self, features: NDArray[np.floating]) -> Array:
-        """(n, C) of features (n, D)."""
-        return np.asarray(self.scaler(features) @ self.weight + self.bias)
 
 
 def folds(label: Codes, k: int, seed: int) -> Codes:

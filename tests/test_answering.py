@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from emollm.answering import answer, asked_about, backed
-from emollm.emotions import label_set
+from emollm.answering import answer, asked_about, backed, ranked
+from emollm.emotions import label_set, label_sets
 from emollm.errors import DataError, ModelError
-from emollm.explain import ExplainSettings, answerer, explain
+from emollm.explain import AUTO, CUES, ExplainSettings, answerer, chosen, explain, fallen_back
 from emollm.generate import EMBEDDED, open_generator
 from emollm.modeling.assemble import save
-from emollm.modeling.speaking import EmoLLMGenerator
+from emollm.modeling.speaking import Asked, EmoLLMGenerator
 from emollm.modeling.tiny import tiny
 from emollm.perception.settings import PerceptionSettings
-from emollm.types import Answer, Clip, MediaPart, Observation, Rationale, Verdict
+from emollm.prompts import prompt
+from emollm.replies import Named, forms, label_in, named_in, unreached
+from emollm.types import Answer, Clip, MediaPart, Message, Observation, Rationale, TextPart, Verdict
 
 LABELS = label_set("basic8")
 
@@ -56,7 +58,12 @@ def test_a_reply_that_cannot_be_read_stays_as_it_is(
     nonsense: EmoLLMGenerator, group: Path, group_observation: Observation
 ) -> None:
     clip = Clip(id="group", image=group)
-    told = answer(clip, group_observation, LABELS, nonsense, track="p2")
+    progress: list[tuple[int, int]] = []
+    told = answer(
+        clip, group_observation, LABELS, nonsense, track="p2", answered=lambda *so_far: progress.append(so_far)
+    )
+    assert progress == sorted(progress)
+    assert {total for _, total in progress} == {5}
     everybody = (told, *told.people)
     assert {one.track for one in everybody} == {"p1", "p2", "p3", "p4", "p5"}
     assert {(one.status, one.label, one.rationale) for one in everybody} == {("unparsed", None, None)}
@@ -97,5 +104,91 @@ def test_only_what_is_contradicted_is_left_out_and_said_to_be(astronaut_observat
     true, false = "The lip corners are pulled up (AU12 0.96).", "The brows are lowered (AU04 0.80)."
     said = Rationale(observations=f"{true} {false}", interpretation=false, conclusion="This is happiness.")
     kept = backed(said, astronaut_observation, "p1")
-    assert kept == Rationale(observations=true, interpretation="", conclusion="This is happiness.")
+    instead = prompt("model/unbacked").render()
+    assert kept == Rationale(observations=true, interpretation=instead, conclusion="This is happiness.")
     assert backed(kept, astronaut_observation, "p1") == kept
+    silent = Rationale(observations=true, interpretation="", conclusion=false)
+    assert backed(silent, astronaut_observation, "p1") == silent, "nothing was left out, and a conclusion never is"
+
+
+class Enough(Exception):
+    """What ends the work."""
+
+
+def test_what_is_raised_while_people_are_answered_ends_the_work(
+    nonsense: EmoLLMGenerator, group: Path, group_observation: Observation
+) -> None:
+    told: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(total)
+        raise Enough
+
+    clip = Clip(id="group", image=group)
+    with pytest.raises(Enough):
+        answer(clip, group_observation, LABELS, nonsense, answered=stop)
+    assert told == [5]
+    hello = Message(role="user", content=(TextPart(text="Hello."),))
+    assert nonsense.speak(Asked((hello,)), max_tokens=1, least=1).tokens, "the next one is answered"
+
+
+def test_auto_takes_the_model_only_where_it_has_learnt_each_label() -> None:
+    assert {id for id in label_sets() if chosen(AUTO, label_set(id)) == EMBEDDED} >= {"basic8", "fer2013", "meld"}
+    assert chosen(AUTO, label_set("bah")) == CUES
+    assert chosen(EMBEDDED, label_set("bah")) == EMBEDDED
+    assert unreached(label_set("ravdess")) == ("calm",)
+    assert "calm" in (fallen_back(AUTO, label_set("ravdess")) or "")
+    assert fallen_back(AUTO, LABELS) is None
+    assert fallen_back(CUES, label_set("bah")) is None
+
+
+def test_one_model_answers_all_clips_of_a_process() -> None:
+    assert answerer(chosen(AUTO, LABELS)) is answerer(EMBEDDED)
+
+
+@pytest.mark.parametrize("id", [id for id in label_sets() if not unreached(label_set(id))])
+def test_where_every_label_is_learnt_each_word_of_basic8_that_has_a_place_is_read(id: str) -> None:
+    labels = label_set(id)
+    for label, own in LABELS.map_to(labels).items():
+        assert label_in(f"It is {label}.", labels) == own
+
+
+def test_the_ranking_does_not_depend_on_the_word_that_a_set_has_for_a_label(
+    nonsense: EmoLLMGenerator, astronaut: Path, astronaut_observation: Observation
+) -> None:
+    """ekman7 says happiness, fer2013 happy; both read the same words."""
+    ekman, fer = label_set("ekman7"), label_set("fer2013")
+    clip = Clip(id="a", image=astronaut)
+    spoken = nonsense.speak(asked_about(clip, astronaut_observation, ekman, "p1"), max_tokens=12)
+    own = ranked(nonsense, spoken, ekman, Named("happiness", 3, "happiness"))
+    other = ranked(nonsense, spoken, fer, Named("happy", 3, "happiness"))
+    assert [ekman.map_to(fer)[one.label] for one in own] == [one.label for one in other]
+    assert [one.score for one in own] == pytest.approx([one.score for one in other])
+    assert sum(one.score for one in own) == pytest.approx(1)
+
+
+def test_a_label_is_as_likely_as_its_likeliest_word(
+    nonsense: EmoLLMGenerator, astronaut: Path, astronaut_observation: Observation
+) -> None:
+    clip = Clip(id="a", image=astronaut)
+    spoken = nonsense.speak(asked_about(clip, astronaut_observation, LABELS, "p1"), max_tokens=12)
+    words = [word for own in forms(LABELS).values() for word in own]
+    scores = dict(zip(words, nonsense.spoken_scores(spoken, spoken.text[:3], words), strict=True))
+    best = {label: max(scores[word] for word in own) for label, own in forms(LABELS).items()}
+    told = ranked(nonsense, spoken, LABELS, Named("sadness", 3, "sad"))
+    assert {one.label: one.score for one in told} == pytest.approx(
+        {label: score / sum(best.values()) for label, score in best.items()}
+    )
+
+
+def test_a_label_is_named_by_any_word_of_it_with_its_place() -> None:
+    assert named_in("The label is Joy.", label_set("fer2013")) == Named("happy", 13, "Joy")
+    assert named_in("The label is fear.", label_set("mer2023")) == Named("worried", 13, "fear")
+    assert named_in("The label is fear.", label_set("bah")) is None
+
+
+@pytest.mark.parametrize("name", ["emolm", "emollm-135", "nobody/nothing"])
+def test_an_unknown_reasoner_is_told_with_the_known_ones(name: str) -> None:
+    with pytest.raises(ModelError, match=r"unknown reasoner .*known: a folder, auto, cues, emollm-135m") as caught:
+        answerer(name)
+    assert "smollm2" not in str(caught.value)

@@ -1,10 +1,12 @@
 """Conversion of a GGUF asset."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from emollm.converted import _replacing_folder, converted
+from emollm.cache_folders import made_once
+from emollm.converted import _convert, converted
 from emollm.errors import ModelError
 
 
@@ -19,6 +21,6 @@ def test_a_damaged_file_leaves_nothing_behind(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.gguf"
     damaged.write_bytes(b"GGUF and then nothing that a reader would take")
     with pytest.raises(ModelError, match="cannot be converted") as caught:
-        _replacing_folder(damaged, tmp_path / "cache" / "model")
+        made_once(tmp_path / "cache" / "model", partial(_convert, damaged), "converting")
     assert "\n" not in str(caught.value)
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert {path.name for path in (tmp_path / "cache").iterdir()} <= {".model.lock"}

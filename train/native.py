@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from emollm.errors import ConfigError
 from emollm.modeling.assemble import assemble, load
-from emollm.modeling.configuration import voice_tokens
 from emollm.modeling.conversation import LEAST, Encoded, batch_of, encode, refused
 from emollm.modeling.processing import EmoLLMProcessor
 from emollm.samples import Sample
@@ -89,7 +88,7 @@ class NativeReader:
                 count += self.processor.scene_tokens + bool(item.get("box")) * self.processor.face_tokens
             elif item["type"] == "audio" and self.processor.speech_tokens:
                 seconds = (item.get("end") or 5.0) - (item.get("start") or 0.0)
-                count += voice_tokens(round(min(seconds, 30.0) * 100), self.processor.speech_tokens)
+                count += self.processor.voice_tokens(round(min(seconds, 30.0) * 100))
         return count
 
 

@@ -82,32 +82,16 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
     Raises:
         EmollmError: The recipe, its data or its model cannot be used, or the loss is no number.
     """
-    import torch
-    from transformers import PrinterCallback, set_seed
+    from transformers import set_seed
 
     from emollm.train import sft_state
     from emollm.train.families import family_of
     from emollm.train.sft_data import Samples, write_rejects
-    from emollm.train.sft_limits import enough_disk, enough_memory, for_model, for_step
+    from emollm.train.sft_limits import enough_memory, for_model
     from emollm.train.sft_model import held_by, prepared
     from emollm.train.sft_plan import plan_of
-    from emollm.train.sft_steps import Steps
-    from emollm.train.sft_trainer import SftTrainer
 
-    try:
-        if not plan:
-            recipe.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"out={recipe.out}: cannot be a folder: {(error.strerror or str(error)).lower()}") from error
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
-    set_seed(recipe.seed)
-    args = arguments(recipe)
-    if recipe.deepspeed and torch.distributed.is_initialized():
-        import deepspeed
-
-        # ZeRO-3 shares weights out while the model is built, and asks DeepSpeed's own communication how many processes there are.
-        deepspeed.init_distributed(dist_backend=torch.distributed.get_backend(), auto_mpi_discovery=False)
+    args = begun(recipe, plan)
     family = family_of(recipe.model)
     with enough_memory(for_model(recipe)):
         built = family.open(recipe, stage)
@@ -129,6 +113,47 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
         describe(recipe, stage, samples.fingerprint, args.world_size, mark, base)
         write_rejects(recipe.out / "rejects.jsonl", [samples, *([validation] if validation else [])])
     family.ready(built.model, recipe, stage)
+    trainer = trainer_of(recipe, family, model, args, samples, validation, mark)
+    train(recipe, family, trainer, built.processor, base, from_here)
+
+
+def begun(recipe: SftRecipe, plan: bool) -> Any:
+    """Folder, threads, seed and processes of a run; gives transformers' settings.
+
+    Raises:
+        ConfigError: The folder cannot be made, or a setting cannot be used.
+    """
+    import torch
+    from transformers import set_seed
+
+    try:
+        if not plan:
+            recipe.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"out={recipe.out}: cannot be a folder: {(error.strerror or str(error)).lower()}") from error
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    set_seed(recipe.seed)
+    args = arguments(recipe)
+    if recipe.deepspeed and torch.distributed.is_initialized():
+        import deepspeed
+
+        # ZeRO-3 shares weights out while the model is built, and asks DeepSpeed's own communication how many processes there are.
+        deepspeed.init_distributed(dist_backend=torch.distributed.get_backend(), auto_mpi_discovery=False)
+    return args
+
+
+def trainer_of(recipe: SftRecipe, family: Any, model: Any, args: Any, samples: Any, validation: Any, mark: str) -> Any:
+    """The trainer of a run.
+
+    Raises:
+        ConfigError: DeepSpeed is asked for where it is not in use.
+    """
+    from transformers import PrinterCallback
+
+    from emollm.train.sft_steps import Steps
+    from emollm.train.sft_trainer import SftTrainer
+
     trainer = SftTrainer(recipe, family, model, args, samples, validation, mark)
     if recipe.deepspeed and not trainer.is_deepspeed_enabled:
         raise ConfigError(
@@ -138,15 +163,27 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
     if recipe.progress == "json":
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(Steps({name: version(name) for name in PACKAGES}))
+    return trainer
+
+
+def train(recipe: SftRecipe, family: Any, trainer: Any, processor: Any, base: Base, from_here: Path | None) -> None:
+    """Trains from a checkpoint, if there is one, to the end, and writes the best model.
+
+    Raises:
+        EmollmError: The loss is no number, or memory or disk do not suffice.
+    """
+    from emollm.train.sft_limits import enough_disk, enough_memory, for_model, for_step
+
     ended = from_here if from_here and trainer.finished(from_here) else None
+    model = trainer.model
     if ended is None:
         with enough_memory(for_step(recipe)), enough_disk(recipe.out):
             trainer.train(resume_from_checkpoint=str(from_here) if from_here else None)
     with enough_memory(for_model(recipe)), enough_disk(recipe.out), gathered(model):
-        if first:
+        if trainer.args.process_index == 0:
             if ended:
                 trainer.take(ended)
-            finish(recipe, family, trainer, built.processor, base)
+            finish(recipe, family, trainer, processor, base)
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
 

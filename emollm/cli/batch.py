@@ -31,7 +31,7 @@ from emollm.ahead import ahead
 from emollm.cli import DONE, NOTHING_DONE, SOME_REJECTED, Stopped, say, told
 from emollm.cli.interrupts import Interrupts
 from emollm.cli.journal import Form, Journal, Lines, Stamp, stamp_of
-from emollm.cli.meter import Meter, Watch
+from emollm.cli.meter import Meter, Watch, people_text
 from emollm.clip_files import clip_id, for_json
 from emollm.errors import DataError, EmollmError, MediaError
 from emollm.files import rejects_of_others, replacing
@@ -179,6 +179,10 @@ class Batch(Generic[R]):
             watch = self._meter.watch(path)
             watch.check()
             yield watch
+
+    def people(self, path: Path) -> Watch:
+        """For ``work``: what is told for how many people of a clip there is an answer. It ends the work when the run is stopped."""
+        return self._meter.watch(path, people_text)
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from emollm.cli import say
 from emollm.cli.batch import Batch, fingerprint
 from emollm.cli.clips import Request, clip_options, is_recorded
 from emollm.cli.drawings import Drawings
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--reasoner",
     metavar="NAME",
-    help="Who answers: emollm-135m (the default), cues (the deterministic reasoner), or a folder with a trained model.",
+    help="Who answers: emollm-135m, cues (the deterministic reasoner), or a folder with a trained model; by default emollm-135m "
+    "where it has learnt the label set.",
 )
 @click.option("--track", metavar="ID", help="Answer for this person (p1, p2 …) instead of the most prominent one.")
 @click.option(
@@ -70,11 +72,13 @@ def command(
     """
     from emollm.cli.text import answer_text
     from emollm.emotions import label_set
-    from emollm.explain import answerer, explain
+    from emollm.explain import answerer, chosen, explain, fallen_back
 
     settings = _settings(request, labels, reasoner)
     words = label_set(settings.labels)  # an unknown set is refused before any work
-    own = answerer(settings.by)
+    own = answerer(chosen(settings.by, words))
+    if reason := fallen_back(settings.by, words):
+        say(reason)
     paths = request.paths()
     drawings = Drawings(paths, report, overlay, request.clips, settings.report, heat)
     asker = _Asker(questions, model)
@@ -84,7 +88,7 @@ def command(
     def work(path: Path) -> Answer:
         clip = request.open(path)
         with batch.turn(path, is_recorded(clip)) as progress:
-            observation, answer = explain(clip, settings, track, progress)
+            observation, answer = explain(clip, settings, track, progress, batch.people(path))
         answer = asker(answer, observation)
         drawings.draw(path, clip, observation, answer)
         if request.in_words:

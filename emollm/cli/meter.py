@@ -1,4 +1,4 @@
-"""How far a run is, on standard error: a bar or a line for the clips, lines for a long recording within one of them."""
+"""How far a run is, on standard error: a bar or a line for the clips, lines for a long recording or a crowd within one of them."""
 
 import sys
 import threading
@@ -13,6 +13,9 @@ _EVERY = 10.0
 """Seconds after which a run counts as long, and between two lines about it, where somebody looks on."""
 _EVERY_UNSEEN = 60.0
 """The same where standard error is a file or another program: a short run says nothing there."""
+
+_Wording = Callable[[float, float | None, float], str]
+"""What is said of what is done, of how much, at which pace a second; see :func:`progress_text`."""
 
 
 class Meter:
@@ -57,9 +60,13 @@ class Meter:
             else:
                 print(text, file=file, flush=file is sys.stderr)
 
-    def watch(self, path: Path) -> "Watch":
-        """Follows the progress of one recording."""
-        return Watch(path.name, lambda line: self.write(told(line), sys.stderr), self._stopped, every=self._every)
+    def watch(self, path: Path, wording: _Wording | None = None) -> "Watch":
+        """Follows the progress of one recording, or what else the wording is of."""
+
+        def write(line: str) -> None:
+            self.write(told(line), sys.stderr)
+
+        return Watch(path.name, write, self._stopped, every=self._every, wording=wording)
 
     def stop(self) -> None:
         """Ends the work on all recordings that are watched: their next word of progress raises :class:`Stopped`."""
@@ -73,14 +80,15 @@ class Meter:
 
 
 class Watch:
-    """Called with what of a recording is done; says so now and then once it has taken long.
+    """Called with what of a recording, or of a crowd, is done; says so now and then once it has taken long.
 
     Args:
-        name: What the lines call the recording.
+        name: What the lines call it.
         write: Takes a line.
         stopped: Whether the run is to end.
         clock: Seconds that only rise.
-        every: Seconds after which the recording counts as long, and between two lines.
+        every: Seconds after which it counts as long, and between two lines.
+        wording: What the lines say; of a recording if not given.
     """
 
     def __init__(
@@ -90,8 +98,10 @@ class Watch:
         stopped: threading.Event,
         clock: Callable[[], float] = time.monotonic,
         every: float = _EVERY,
+        wording: _Wording | None = None,
     ) -> None:
         self._name, self._write, self._stopped, self._clock, self.every = name, write, stopped, clock, every
+        self._wording = wording or progress_text
         self._next = clock() + every
         self._first: tuple[float, float] | None = None
 
@@ -99,8 +109,8 @@ class Watch:
         """Takes note.
 
         Args:
-            done: Seconds of the recording that are done.
-            total: Its length in seconds, where the file says it.
+            done: Seconds of the recording that are done; people who are.
+            total: Its length in seconds, where the file says it; how many people there are.
 
         Raises:
             Stopped: The run is to end.
@@ -113,7 +123,7 @@ class Watch:
         if now < self._next or done <= start:
             return
         self._next = now + self.every
-        self._write(f"{self._name}: {progress_text(done, total, (done - start) / (now - began))}")
+        self._write(f"{self._name}: {self._wording(done, total, (done - start) / (now - began))}")
 
     def check(self) -> None:
         """Raises :class:`Stopped` if the run is to end."""
@@ -134,6 +144,12 @@ def progress_text(done: float, total: float | None, speed: float) -> str:
         return f"{clock(done)} done, {pace}"
     rest = max(total - done, 0.0) / speed
     return f"{clock(min(done, total))} of {clock(total)}, {pace}, {_rest(rest)}"
+
+
+def people_text(done: float, total: float | None, speed: float) -> str:
+    """The same of people who are answered for, so many in one second."""
+    of = total if total is not None else done
+    return f"{done:.0f} of {of:.0f} people answered, {_rest((of - done) / speed)}"
 
 
 def clock(seconds: float) -> str:

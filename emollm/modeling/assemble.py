@@ -63,6 +63,9 @@ class StreamSource(Settings):
     """Checkpoint of an open_clip tower (safetensors); without it the tower starts at random."""
     taps: tuple[int, ...] = ()
     """Layers of a Whisper model whose features are taken, side by side; its last one if none is named."""
+    tone: str | None = None
+    """Head that tells the tone of a voice from layers of a Whisper model, whose word becomes a token: one that is shipped, such as
+    ``voice-tone``, or a folder that ``python -m emollm.train.tone`` wrote; null for none."""
     connector: ConnectorSettings = ConnectorSettings()
 
 
@@ -111,7 +114,7 @@ def assemble(settings: ModelSettings) -> Built:
         raise ConfigError(
             f"{settings.backbone}: its head has a bias, which this family does not; use another language model"
         )
-    towers = {name: tower_of(each.tower, each.weights, each.taps) for name, each in settings.streams.items()}
+    towers = {name: tower_of(each.tower, each.weights, each.taps, each.tone) for name, each in settings.streams.items()}
     if not tokenizer.chat_template:
         _speak_chatml(language, tokenizer)
     image, audio = _placeholders(language, tokenizer)

@@ -26,7 +26,7 @@ class ConnectorSettings(Settings):
     """``linear`` and ``mlp`` (two layers, GELU) average neighbouring features down to ``tokens`` and map each; ``resampler`` has so
     many learnt queries that look at all features (Perceiver, Jaegle et al. 2021; the Q-Former without its text)."""
     tokens: Annotated[int, Field(ge=1, le=1500)] = 16
-    """Tokens a row; of speech: tokens for 30 s, of which a shorter voice gets its share."""
+    """Tokens a row, that of a summary not counted; of speech: tokens for 30 s, of which a shorter voice gets its share."""
     layers: Annotated[int, Field(ge=1, le=12)] = 2
     """Layers of a resampler."""
     heads: Annotated[int, Field(ge=1)] = 8
@@ -118,12 +118,28 @@ class EmoLLMConfig(PreTrainedConfig):
     @property
     def max_source_positions(self) -> int:
         """Most tokens of one voice; vLLM asks for it by this name."""
-        return self.stream("speech").connector.tokens if "speech" in self.streams else 0
+        return self.stream("speech").connector.tokens + self.voice_summary if "speech" in self.streams else 0
+
+    @property
+    def voice_summary(self) -> int:
+        """Tokens of a voice that come first, however long it is: 1 where its tower has a tone head, else 0."""
+        return int("speech" in self.streams and bool(self.stream("speech").settings.get("tone")))
+
+    def voice_tokens(self, frames: int) -> int:
+        """Tokens of a voice of so many frames of 10 ms."""
+        return voice_tokens(frames, self.max_source_positions, self.voice_summary)
 
 
-def voice_tokens(frames: int, most: int) -> int:
-    """Tokens of a voice of so many frames of 10 ms, of which 3,000 have ``most``; at least one."""
-    return max(1, min(most, -(-frames * most // FRAMES)))
+def voice_tokens(frames: int, most: int, summary: int) -> int:
+    """Tokens of a voice of so many frames of 10 ms.
+
+    Args:
+        frames: Of the voice itself.
+        most: Tokens of 3,000 frames, the summary's included.
+        summary: How many of them each voice has; of the others it has its share, at least one.
+    """
+    shared = most - summary
+    return summary + max(1, min(shared, -(-frames * shared // FRAMES)))
 
 
 def _place(name: str) -> int:

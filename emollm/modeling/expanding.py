@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationMixin
 
-from emollm.modeling.configuration import FRAMES, EmoLLMConfig, voice_tokens
+from emollm.modeling.configuration import FRAMES, EmoLLMConfig
 from emollm.modeling.streams import Streams
 
 MEDIA = (
@@ -77,10 +77,9 @@ class MediaGenerationMixin(GenerationMixin):
         """How many voices each conversation has."""
         if not media:
             return []
-        most = self.config.max_source_positions
         mask = media.get("input_features_mask")
         lengths = [FRAMES] * len(media["input_features"]) if mask is None else mask.sum(1).tolist()
-        sizes = [voice_tokens(int(length), most) for length in lengths]
+        sizes = [self.config.voice_tokens(int(length)) for length in lengths]
         return _shared_out(sizes, (input_ids == self.config.audio_token_id).sum(1).tolist())
 
 

@@ -19,7 +19,7 @@ from torch.nn import functional
 from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
 
-from emollm.modeling.configuration import EmoLLMConfig, GateSettings, voice_tokens
+from emollm.modeling.configuration import EmoLLMConfig, GateSettings
 from emollm.modeling.expanding import MediaGenerationMixin
 from emollm.modeling.fusion import QuestionGate
 from emollm.modeling.streams import Stream, Streams, filled
@@ -169,15 +169,16 @@ class EmoLLMModel(EmoLLMPreTrainedModel):
 
         Args:
             input_features: (A, bands, 3000) log-mel frames, silence at the end included.
-            input_features_mask: (A, 3000) 1 where a frame is of the voice; what is behind places no tokens.
+            input_features_mask: (A, 3000) 1 where a frame is of the voice; what is behind places no tokens and tells no tone.
             return_dict: Always answered as if true.
             **kwargs: Not looked at.
         """
-        tokens = self.streams["speech"](input_features)  # (A, T, D)
         if input_features_mask is None:
-            return BaseModelOutputWithPooling(pooler_output=tokens.flatten(0, 1))
-        lengths = input_features_mask.reshape(len(tokens), -1).sum(1).tolist()
-        own = [row[: voice_tokens(int(length), row.shape[0])] for row, length in zip(tokens, lengths, strict=True)]
+            return BaseModelOutputWithPooling(pooler_output=self.streams["speech"](input_features).flatten(0, 1))
+        lengths = input_features_mask.reshape(len(input_features), -1).sum(1)  # (A,)
+        tokens = self.streams["speech"](input_features, lengths)  # (A, T, D)
+        counts = [self.config.voice_tokens(int(length)) for length in lengths.tolist()]
+        own = [row[:count] for row, count in zip(tokens, counts, strict=True)]
         return BaseModelOutputWithPooling(pooler_output=torch.cat(own))  # type: ignore[arg-type]
 
     def forward(

@@ -55,6 +55,7 @@ class EmoLLMProcessor(ProcessorMixin):
         scene_tokens: Tokens of a whole frame, 0 without such a stream.
         face_tokens: Tokens of a face, 0 without such a stream.
         speech_tokens: Tokens of 30 s of voice, 0 without such a stream.
+        speech_summary: How many of them come first, however short the voice is.
         question_tokens: Most tokens of a question that the gate reads, 0 without a gate.
         **kwargs: Not looked at; vLLM hands settings of its own through.
     """
@@ -75,10 +76,11 @@ class EmoLLMProcessor(ProcessorMixin):
         face_tokens: int = 0,
         speech_tokens: int = 0,
         question_tokens: int = 0,
+        speech_summary: int = 0,
         **kwargs: Any,
     ) -> None:
         self.scene_tokens, self.face_tokens, self.speech_tokens = scene_tokens, face_tokens, speech_tokens
-        self.question_tokens = question_tokens
+        self.question_tokens, self.speech_summary = question_tokens, speech_summary
         self.image_token, self.audio_token = IMAGE, AUDIO
         self.image_token_id = tokenizer.convert_tokens_to_ids(IMAGE)
         self.audio_token_id = tokenizer.convert_tokens_to_ids(AUDIO)
@@ -112,6 +114,7 @@ class EmoLLMProcessor(ProcessorMixin):
             face_tokens=rows.get("face", 0),
             speech_tokens=rows.get("speech", 0),
             question_tokens=config.gate["tokens"] if config.gate and len(config.visual) > 1 else 0,
+            speech_summary=config.voice_summary,
         )
 
     def __call__(
@@ -217,6 +220,10 @@ class EmoLLMProcessor(ProcessorMixin):
         }
         return processed, [self.replace_audio_token(processed, place) for place in range(len(audio))]
 
+    def voice_tokens(self, frames: int) -> int:
+        """Tokens of a voice of so many frames of 10 ms."""
+        return voice_tokens(frames, self.speech_tokens, self.speech_summary)
+
     # ---- by these names transformers and vLLM ask
 
     def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int, **kwargs: Any) -> str:
@@ -228,7 +235,7 @@ class EmoLLMProcessor(ProcessorMixin):
     def replace_audio_token(self, audio_inputs: dict[str, Any], audio_idx: int, **kwargs: Any) -> str:
         """As many placeholders as the voice has tokens."""
         frames = int(audio_inputs["input_features_mask"][audio_idx].sum())
-        return AUDIO * voice_tokens(frames, self.speech_tokens)
+        return AUDIO * self.voice_tokens(frames)
 
     def _get_num_multimodal_tokens(
         self, image_sizes: Sequence[Any] | None = None, audio_lengths: Sequence[int] | None = None, **kwargs: Any
@@ -240,7 +247,7 @@ class EmoLLMProcessor(ProcessorMixin):
             known |= {"num_image_tokens": [most] * len(image_sizes), "num_image_patches": [1] * len(image_sizes)}
         if audio_lengths is not None:
             frames = [-(-length * FRAMES // (SECONDS * RATE)) for length in audio_lengths]
-            known["num_audio_tokens"] = [voice_tokens(each, self.speech_tokens) for each in frames]
+            known["num_audio_tokens"] = [self.voice_tokens(each) for each in frames]
         return MultiModalData(**known)
 
     @property

@@ -5,11 +5,12 @@ model, processor = open_shipped("emollm-135m")
 
 import hashlib
 import logging
-import sys
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
 from emollm import assets
+from emollm.cache_folders import made_once
 from emollm.config import load as load_settings
 from emollm.errors import ModelError, unknown_name
 from emollm.files import replacing_folder
@@ -80,19 +81,7 @@ def merged(name: str) -> Path:
         ModelError: As of :func:`open_shipped`, or the cache cannot be written.
     """
     folder = assets.cache_root() / "merged" / f"{name}-{version_of(name)}"
-    if folder.is_dir():
-        return folder
-    from filelock import FileLock
-
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{folder.name}.lock"):
-            if not folder.is_dir():
-                print(f"putting {name} together once, about 20 seconds …", file=sys.stderr, flush=True)
-                write_merged(name, folder)
-    except OSError as error:
-        raise ModelError(f"{folder}: cannot be written: {error.strerror or error}; set EMOLLM_CACHE") from error
-    return folder
+    return made_once(folder, partial(_merge, name), f"putting {name} together once, about 20 seconds …")
 
 
 def write_merged(name: str, folder: Path, dtype: str = "float32") -> None:
@@ -103,6 +92,12 @@ def write_merged(name: str, folder: Path, dtype: str = "float32") -> None:
         folder: Written whole or not at all.
         dtype: ``float32`` or ``bfloat16``.
     """
+    with replacing_folder(folder) as new:
+        _merge(name, new, dtype)
+
+
+def _merge(name: str, folder: Path, dtype: str = "float32") -> None:
+    """Fills a folder with a shipped model."""
     import torch
     from safetensors.torch import save_file
 
@@ -116,11 +111,10 @@ def write_merged(name: str, folder: Path, dtype: str = "float32") -> None:
     tied = getattr(model, "all_tied_weights_keys", {})
     # save_pretrained would import deepspeed, which talks
     weights = {key: value.detach().contiguous() for key, value in model.state_dict().items() if key not in tied}
-    with replacing_folder(folder) as new:
-        save_file(weights, new / "model.safetensors", metadata={"format": "pt"})
-        with quiet():
-            model.config.save_pretrained(new)
-            model.generation_config.save_pretrained(new)
-            built.processor.save_pretrained(new)
-        if (own / CARD).is_file():
-            (new / CARD).write_bytes((own / CARD).read_bytes())
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with quiet():
+        model.config.save_pretrained(folder)
+        model.generation_config.save_pretrained(folder)
+        built.processor.save_pretrained(folder)
+    if (own / CARD).is_file():
+        (folder / CARD).write_bytes((own / CARD).read_bytes())

@@ -5,10 +5,10 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
+from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -31,6 +31,19 @@ class Asked(NamedTuple):
     """What relative paths of media are relative to."""
 
 
+class Draw(TypedDict, total=False):
+    """How the tokens of a reply are drawn."""
+
+    max_tokens: int
+    """The reply ends after so many tokens, 256 if not given."""
+    temperature: float
+    """0, which is the default, takes the likeliest token each time; above, tokens are drawn."""
+    seed: int
+    """Of the draw."""
+    least: int
+    """Before so many tokens the turn does not end; for measuring."""
+
+
 class Spoken(NamedTuple):
     """A reply, and what it takes to go on from any place of it."""
 
@@ -40,7 +53,11 @@ class Spoken(NamedTuple):
     prompt: tuple[int, ...]
     """Tokens before it, placeholders included."""
     memory: Any
-    """Keys and values of prompt and reply."""
+    """Keys and values of prompt and reply, a row for each conversation that was spoken in the same batch."""
+    row: int = 0
+    """Which row is this one's."""
+    padding: int = 0
+    """Places before the prompt that the row was filled up with."""
 
 
 class EmoLLMGenerator:
@@ -62,13 +79,10 @@ class EmoLLMGenerator:
         *,
         media: Sequence[MediaItem] = (),
         root: Path = Path(),
-        max_tokens: int = MAX_TOKENS,
-        temperature: float = 0.0,
-        seed: int = 0,
+        **draw: Unpack[Draw],
     ) -> str:
         """See :meth:`emollm.generate.Generator.generate`; with media, one item for each place in the messages."""
-        asked = Asked(tuple(messages), tuple(media), root)
-        return self.speak(asked, max_tokens=max_tokens, temperature=temperature, seed=seed).text
+        return self.speak(Asked(tuple(messages), tuple(media), root), **draw).text
 
     def stream(
         self,
@@ -76,15 +90,14 @@ class EmoLLMGenerator:
         *,
         media: Sequence[MediaItem] = (),
         root: Path = Path(),
-        max_tokens: int = MAX_TOKENS,
-        temperature: float = 0.0,
-        seed: int = 0,
+        **draw: Unpack[Draw],
     ) -> Iterator[str]:
         """The same reply piece by piece."""
-        asked = Asked(tuple(messages), tuple(media), root)
+        encoded = self._encoded(Asked(tuple(messages), tuple(media), root), draw.get("max_tokens", MAX_TOKENS))
         tokens: list[int] = []
         shown = ""
-        for token, _ in self._steps(self._encoded(asked, max_tokens), max_tokens, temperature, seed):
+        for (token,), _ in self._steps([encoded], **draw):
+            assert token is not None  # a row alone ends the steps when it ends
             tokens.append(token)
             text = self._text(tokens)
             if text.startswith(shown) and not text.endswith("\ufffd") and text != shown:  # half a character: wait
@@ -101,57 +114,47 @@ class EmoLLMGenerator:
         """
         return self._loaded.model
 
-    def speak(
-        self,
-        asked: Asked,
-        *,
-        max_tokens: int = MAX_TOKENS,
-        temperature: float = 0.0,
-        seed: int = 0,
-        least: int = 0,
-    ) -> Spoken:
-        """The reply with its tokens and the cache behind them.
+    def speak(self, asked: Asked, **draw: Unpack[Draw]) -> Spoken:
+        """The reply with its tokens and the cache behind them; see :meth:`speak_many`."""
+        return self.speak_many([asked], **draw)[0]
+
+    def speak_many(
+        self, asked: Sequence[Asked], told: Callable[[int], None] | None = None, **draw: Unpack[Draw]
+    ) -> list[Spoken]:
+        """The replies to several conversations in one batch, each as it would be alone but for rounding.
 
         Args:
-            asked: The conversation.
-            max_tokens: The reply ends after so many tokens.
-            temperature: 0 takes the likeliest token each time; above, tokens are drawn.
-            seed: Of the draw.
-            least: Before so many tokens the turn does not end; for measuring.
+            asked: The conversations.
+            told: Told after each token how many replies have ended; what it raises ends the work.
+            **draw: See :class:`Draw`.
 
         Raises:
-            PromptTooLong: Prompt and reply do not fit the model's context.
+            PromptTooLong: A prompt and its reply do not fit the model's context.
             DataError: Media that do not match their places.
             MediaError: Media cannot be read.
             ModelError: The model cannot be loaded.
         """
-        encoded = self._encoded(asked, max_tokens)
-        tokens: list[int] = []
-        memory = None
-        with self._speaking:  # several clips at once would only take threads from each other
-            for token, kept in self._steps(encoded, max_tokens, temperature, seed, least):
-                tokens.append(token)
-                memory = kept
-        return Spoken(self._text(tokens), tuple(tokens), tuple(encoded.ids), memory)
-
-    def generate_many(self, asked: Sequence[Asked], *, max_tokens: int = MAX_TOKENS) -> list[str]:
-        """The likeliest replies to several conversations, token by token, in one batch."""
         if not asked:
             return []
-        processor = self._loaded.processor
-        model: Any = self._loaded.model  # transformers types ``generate`` for its own classes alone
-        encoded = [self._encoded(one, max_tokens) for one in asked]
-        batch = self._here(_left(batch_of(encoded, processor.tokenizer.pad_token_id)))
-        with torch.inference_mode():
-            ids = model.generate(
-                **batch,
-                max_new_tokens=max_tokens,
-                do_sample=False,
-                pad_token_id=processor.tokenizer.pad_token_id,
-                eos_token_id=sorted(self._ends),
-            )
-        start = batch["input_ids"].shape[1]
-        return [str(processor.tokenizer.decode(row[start:], skip_special_tokens=True)) for row in ids]
+        encoded = [self._encoded(one, draw.get("max_tokens", MAX_TOKENS)) for one in asked]
+        replies: list[list[int]] = [[] for _ in asked]
+        memory = None
+        with self._speaking:  # several clips at once would only take threads from each other
+            for tokens, memory in self._steps(encoded, **draw):  # noqa: B007 (the last one is kept)
+                for reply, token in zip(replies, tokens, strict=True):
+                    if token is not None:
+                        reply.append(token)
+                if told is not None:
+                    told(tokens.count(None))
+        longest = max(len(one.ids) for one in encoded)
+        return [
+            Spoken(self._text(reply), tuple(reply), tuple(one.ids), memory, row, longest - len(one.ids))
+            for row, (one, reply) in enumerate(zip(encoded, replies, strict=True))
+        ]
+
+    def generate_many(self, asked: Sequence[Asked], *, max_tokens: int = MAX_TOKENS) -> list[str]:
+        """The likeliest replies to several conversations, in one batch."""
+        return [one.text for one in self.speak_many(asked, max_tokens=max_tokens)]
 
     def label_scores(self, asked: Asked, labels: Sequence[str], before: str = "") -> list[float]:
         """How likely each label is as what comes next in the reply; they add up to 1.
@@ -166,61 +169,81 @@ class EmoLLMGenerator:
         batch.pop("labels")
         with torch.inference_mode():
             memory = self._loaded[0](**batch, use_cache=True, logits_to_keep=1).past_key_values
-        return self._scores(memory, encoded.ids, before, labels)
+        return self._scores(Spoken("", (), tuple(encoded.ids), memory), 0, before, labels)
 
     def spoken_scores(self, spoken: Spoken, before: str, labels: Sequence[str]) -> list[float]:
         """The same within a reply that was spoken, as what follows its begin ``before``; its cache is used, so little is computed."""
         count = 0
         while count < len(spoken.tokens) and before.startswith(self._text(spoken.tokens[: count + 1])):
             count += 1
-        ids = (*spoken.prompt, *spoken.tokens[:count])
-        rest = before.removeprefix(self._text(spoken.tokens[:count]))
-        return self._scores(deepcopy(spoken.memory), ids, rest, labels)
+        return self._scores(spoken, count, before.removeprefix(self._text(spoken.tokens[:count])), labels)
 
-    def _scores(self, memory: Any, ids: Sequence[int], before: str, labels: Sequence[str]) -> list[float]:
-        """Probabilities of labels behind tokens whose keys and values are the first of a cache, which is used up."""
+    def _scores(self, spoken: Spoken, count: int, before: str, labels: Sequence[str]) -> list[float]:
+        """Probabilities of labels behind so many tokens of a reply and what more stands before them."""
         tokenizer = self._loaded[1].tokenizer
-        rows = [tokenizer(before + label, add_special_tokens=False)["input_ids"] for label in labels]
-        surplus = memory.get_seq_length() - (
-            len(ids) - 1
-        )  # the last token is fed again: it predicts the first of the rows
-        if surplus:
+        rows = [tuple(tokenizer(before + label, add_special_tokens=False)["input_ids"]) for label in labels]
+        begins = {row[:-1] for row in rows}  # what must be read to know how likely each token of each row is
+        fed = sorted(one for one in begins if all(one == other or one != other[: len(one)] for other in begins))
+        told = self._after(spoken, count, fed)  # (rows that are fed, tokens, V)
+        summed = [
+            told[place, range(len(row)), row].sum()
+            for row in rows
+            for place in [next(place for place, one in enumerate(fed) if one[: len(row) - 1] == row[:-1])]
+        ]
+        return [float(score) for score in torch.stack(summed).softmax(0)]
+
+    def _after(self, spoken: Spoken, count: int, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Log-probabilities (R, N + 1, V) of the next token behind so many tokens of a reply, and behind each token of R rows of up to N."""
+        ids = (*spoken.prompt, *spoken.tokens[:count])
+        memory = _row_of(spoken)
+        # The last token is fed again: it predicts the first of the rows.
+        if surplus := memory.get_seq_length() - (spoken.padding + len(ids) - 1):
             memory.crop(-surplus)
         memory.batch_repeat_interleave(len(rows))
         longest = max(map(len, rows))
-        fed = torch.tensor([[ids[-1], *row, *[row[-1]] * (longest - len(row))] for row in rows])
-        model = self._loaded[0]
+        fed = torch.tensor([[ids[-1], *row, *[0] * (longest - len(row))] for row in rows])  # what is behind is filling
+        mask = torch.ones(len(rows), spoken.padding + len(ids) + longest, dtype=torch.long)
+        mask[:, : spoken.padding] = 0
+        place = torch.arange(len(ids) - 1, len(ids) + longest)
+        inputs = {"input_ids": fed, "attention_mask": mask, "position_ids": place.expand(len(rows), -1)}
         with torch.inference_mode():
-            logits = model(input_ids=fed.to(model.device), past_key_values=memory, use_cache=True).logits
-        told = logits.float().log_softmax(-1).cpu()  # (labels, longest + 1, V)
-        summed = [
-            told[place, range(len(row)), row].sum() for place, row in enumerate(rows)
-        ]  # what is behind a row's end is filling
-        return [float(score) for score in torch.stack(summed).softmax(0)]
+            logits = self._loaded[0](**self._here(inputs), past_key_values=memory, use_cache=True).logits
+        return logits.float().log_softmax(-1).cpu()
 
     def _steps(
-        self, encoded: Encoded, most: int, temperature: float, seed: int, least: int = 0
-    ) -> Iterator[tuple[int, Any]]:
-        """Draws token after token, up to but without the one that ends the turn; with the cache of what came before."""
-        model, _ = self._loaded
-        draw = torch.Generator().manual_seed(seed)
-        batch = self._here(batch_of([encoded], 0))
-        batch.pop("labels")
-        inputs: dict[str, Any] = batch
+        self,
+        encoded: Sequence[Encoded],
+        max_tokens: int = MAX_TOKENS,
+        temperature: float = 0.0,
+        seed: int = 0,
+        least: int = 0,
+    ) -> Iterator[tuple[list[int | None], Any]]:
+        """Draws a token for each row at a time, None where the turn has ended, until all have; with the cache of what came before."""
+        model, processor = self._loaded
+        draws = [torch.Generator().manual_seed(seed) for _ in encoded]
+        inputs = _left(self._here(batch_of(encoded, processor.tokenizer.pad_token_id or 0)))
+        mask: Tensor = inputs["attention_mask"]
+        place = (mask.cumsum(-1) - 1).clamp(min=0)
         memory = None
-        for place in range(most):
+        ended: set[int] = set()
+        for count in range(max_tokens):
             with torch.inference_mode():
-                output = model(**inputs, past_key_values=memory, use_cache=True, logits_to_keep=1)
+                output = model(**inputs, position_ids=place, past_key_values=memory, use_cache=True, logits_to_keep=1)
             memory = output.past_key_values
-            logits = output.logits[0, -1].float().cpu()
-            if place < least:
-                logits = logits.clone()
-                logits[list(self._ends)] = -torch.inf
-            token = _choose(logits, temperature, draw)
-            if token in self._ends:
+            tokens: list[int | None] = []
+            for row, (logits, draw) in enumerate(zip(output.logits[:, -1].float().cpu(), draws, strict=True)):
+                if count < least:
+                    logits = logits.clone()
+                    logits[list(self._ends)] = -torch.inf
+                token = _choose(logits, temperature, draw)
+                if token in self._ends:
+                    ended.add(row)
+                tokens.append(None if row in ended else token)
+            if len(ended) == len(encoded):
                 return
-            yield token, memory
-            inputs = {"input_ids": torch.tensor([[token]], device=model.device)}
+            yield tokens, memory
+            mask, place = torch.cat([mask, mask.new_ones(len(mask), 1)], 1), place[:, -1:] + 1
+            inputs = {"input_ids": mask.new_tensor([[token or 0] for token in tokens]), "attention_mask": mask}
 
     def _encoded(self, asked: Asked, reply: int) -> Encoded:
         """Tokens and media of a conversation."""
@@ -269,3 +292,11 @@ def _left(batch: dict[str, Any]) -> dict[str, Any]:
         rows = [torch.roll(row, int((own == 0).sum())) for row, own in zip(batch[name], mask, strict=True)]
         moved[name] = torch.stack(rows)
     return {name: value for name, value in (batch | moved).items() if name != "labels"}
+
+
+def _row_of(spoken: Spoken) -> Any:
+    """A cache of the reply's own row; the one that it comes from stays whole."""
+    memory = copy(spoken.memory)
+    memory.layers = [copy(layer) for layer in memory.layers]  # their tensors are replaced, never written to
+    memory.batch_select_indices(torch.tensor([spoken.row]))
+    return memory

@@ -24,10 +24,16 @@ class Stream(nn.Module):
         self.tower = towers.build(settings.tower, settings.settings)
         self.connector = Connector(settings.connector, self.tower.width, self.tower.summary_width, to)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Tokens (R, T, D) of R pictures or voices."""
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Tokens (R, T, D) of R pictures or voices.
+
+        Args:
+            inputs: As the tower takes them.
+            lengths: (R,) log-mel frames of the voices themselves, for a tower of voices; none for pictures.
+        """
         like = self._like()
-        return self.connector(self.tower(inputs.to(like.device, like.dtype)))
+        own = () if lengths is None else (lengths.to(like.device),)
+        return self.connector(self.tower(inputs.to(like.device, like.dtype), *own))
 
     def blank(self, whole: bool) -> Tensor:
         """Zero, with a gradient (of zero) to all that is trained here.

@@ -70,8 +70,14 @@ def text_config(
     return kind(**{**common, **own})
 
 
-def stream(name: str, connector: str = "mlp") -> StreamSettings:
-    """A tiny stream: an open_clip tower for ``scene``, a face net for ``face``, a Whisper encoder for ``speech``."""
+def stream(name: str, connector: str = "mlp", tone: Sequence[str] = ()) -> StreamSettings:
+    """A tiny stream: an open_clip tower for ``scene``, a face net for ``face``, a Whisper encoder for ``speech``.
+
+    Args:
+        name: Of the stream.
+        connector: Its kind.
+        tone: Labels of the tone head of ``speech``; without any it has none.
+    """
     tokens = {"scene": 4, "face": 4, "speech": 10}[name]
     towers: dict[str, tuple[str, dict[str, Any]]] = {
         "scene": (
@@ -94,7 +100,10 @@ def stream(name: str, connector: str = "mlp") -> StreamSettings:
         ),
         "speech": (
             "whisper",
-            {"d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 64},
+            {
+                **{"d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 64},
+                **({"tone": {"labels": list(tone), "layers": [1]}} if tone else {}),
+            },
         ),
     }
     tower, settings = towers[name]
@@ -113,6 +122,7 @@ def tiny(
     connector: str = "mlp",
     seed: int = 0,
     context: int = 1024,
+    tone: Sequence[str] = (),
 ) -> Built:
     """A tiny model with random weights and its processor.
 
@@ -123,13 +133,14 @@ def tiny(
         connector: Kind of all connectors.
         seed: Of the weights.
         context: Tokens that it reads.
+        tone: Labels of the tone head of its ``speech``; without any it has none.
     """
     torch.manual_seed(seed)
     words = tokenizer()
     ids = words.get_vocab()
     config = EmoLLMConfig(
         text_config=text_config(backbone, len(words), context=context),
-        streams={name: stream(name, connector) for name in streams},
+        streams={name: stream(name, connector, tone) for name in streams},
         gate=GateSettings(width=16) if gate else None,
         image_token_id=ids[IMAGE],
         audio_token_id=ids[AUDIO],

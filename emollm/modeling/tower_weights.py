@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel
 from emollm.encoders import weights as face_nets
 from emollm.errors import ConfigError, ModelError, one_line
 from emollm.generate import quiet
+from emollm.modeling import tone as tones
 from emollm.modeling.sources import folder_of
 from emollm.modeling.whisper_ct2 import read_encoder
 
@@ -29,22 +30,45 @@ class TowerSource(NamedTuple):
     """Its tensors by the tower's own names; None to start at random."""
 
 
-def tower_of(name: str, checkpoint: Path | None = None, taps: tuple[int, ...] = ()) -> TowerSource:
+def tower_of(
+    name: str, checkpoint: Path | None = None, taps: tuple[int, ...] = (), tone: str | None = None
+) -> TowerSource:
     """The tower of a name.
 
     Args:
         name: As in :class:`emollm.modeling.assemble.StreamSource`.
         checkpoint: Weights of an open_clip tower.
         taps: Layers of a Whisper model.
+        tone: Tone head of a Whisper model, as :func:`emollm.modeling.tone.read` takes it.
 
     Raises:
         ModelError: It cannot be had or read.
-        ConfigError: The name means nothing, a checkpoint is given for what has its own, or layers of what is no Whisper model.
+        ConfigError: The name means nothing, a checkpoint is given for what has its own, layers or a tone head for what is no Whisper model, or
+            the head of another one.
     """
     found = _tower_of(name, checkpoint)
     if taps and found.kind != "whisper":
         raise ConfigError(f"tower {name}: only Whisper models give single layers; leave taps out")
-    return found._replace(settings={**found.settings, "taps": taps}) if taps else found
+    if taps:
+        found = found._replace(settings={**found.settings, "taps": taps})
+    return found if tone is None else _with_tone(name, found, tone)
+
+
+def _with_tone(name: str, tower: TowerSource, tone: str) -> TowerSource:
+    """A Whisper tower with a tone head."""
+    if tower.kind != "whisper" or tower.weights is None:
+        raise ConfigError(f"tower {name}: only Whisper models take a tone head; leave tone out")
+    config, weight, bias = tones.read(tone)
+    width, layers = tower.settings["d_model"], tower.settings["encoder_layers"]
+    if config.width != width or max(config.tone.layers) > layers:
+        raise ConfigError(
+            f"tone {tone}: fitted on layers {config.tone.layers} of {config.tower}, {config.width} numbers wide, but {name} has "
+            f"{layers} layers of {width}; give a head that was fitted on it"
+        )
+    own = {"tone.weight": weight, "tone.bias": bias}
+    return tower._replace(
+        settings={**tower.settings, "tone": config.tone.model_dump()}, weights={**tower.weights, **own}
+    )
 
 
 def _tower_of(name: str, checkpoint: Path | None) -> TowerSource:

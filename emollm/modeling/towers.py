@@ -2,7 +2,7 @@
 
 A tower takes pictures (R, 3, S, S) RGB in [0, 1] of its own ``size``, or log-mel frames (A, 80, 3000), does what else its weights
 were trained with itself, and gives (R, N, W) features; some give a second, pooled view (R, P) that connectors turn into a token of
-its own: of our face nets what their heads say (expression, action units).
+its own: of our face nets what their heads say (expression, action units), of a Whisper encoder with a tone head what that says.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from emollm.config import Settings
 from emollm.encoders.base import normalised
 from emollm.encoders.net import FaceNetConfig
 from emollm.errors import ConfigError
+from emollm.modeling.tone import ToneSettings, own_frames, own_means
 from emollm.registry import Registry
 
 CLIP_MEAN, CLIP_SPREAD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -264,11 +265,14 @@ class WhisperTowerSettings(Settings):
     taps: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Layers, from 1, whose features stand side by side; the last one, normalised, if none is named. Tone of voice is told more clearly by
     the layers before the last, which is trained for words (docs/emollm-135m.md)."""
+    tone: ToneSettings | None = None
+    """What a head tells of the voice as a whole: the summary; None for no summary."""
 
     @model_validator(mode="after")
-    def _taps_are_layers(self) -> "WhisperTowerSettings":
-        if max(self.taps, default=0) > self.encoder_layers:
-            raise ValueError(f"taps: layer {max(self.taps)} of {self.encoder_layers}; name layers that there are")
+    def _layers_are_there(self) -> "WhisperTowerSettings":
+        for name, layers in (("taps", self.taps), ("tone", self.tone.layers if self.tone else ())):
+            if max(layers, default=0) > self.encoder_layers:
+                raise ValueError(f"{name}: layer {max(layers)} of {self.encoder_layers}; name layers that there are")
         return self
 
     def build(self) -> "WhisperTower":
@@ -277,24 +281,40 @@ class WhisperTowerSettings(Settings):
 
 
 class WhisperTower(Tower):
-    """Features of 20 ms of a voice each.
+    """Features of 20 ms of a voice each; with a tone head its probabilities are the summary.
 
     Args:
         settings: Architecture.
     """
 
     margin = 0.0
-    summary_width = 0
 
     def __init__(self, settings: WhisperTowerSettings) -> None:
         super().__init__()
-        self.model = WhisperEncoder(WhisperConfig(**settings.model_dump(exclude={"taps"})))
-        self.taps = settings.taps
+        self.model = WhisperEncoder(WhisperConfig(**settings.model_dump(exclude={"taps", "tone"})))
+        self.taps, self.layers = settings.taps, settings.tone.layers if settings.tone else ()
+        self.summary_width = len(settings.tone.labels) if settings.tone else 0
+        self.tone = nn.Linear(len(self.layers) * settings.d_model, self.summary_width) if settings.tone else None
         self.size, self.width = settings.num_mel_bins, settings.d_model * max(1, len(settings.taps))
 
-    def forward(self, inputs: Tensor) -> Seen:
-        """Features (A, 1500, W) of log-mel frames (A, bands, 3000)."""
-        if not self.taps:
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Seen:
+        """Features (A, 1500, W) of log-mel frames (A, bands, 3000), and probabilities (A, P) of the tones.
+
+        Args:
+            inputs: Log-mel frames, the silence behind each voice included.
+            lengths: (A,) frames of the voice itself, all of them if not given; the tone is told from these alone.
+        """
+        if not self.taps and self.tone is None:
             return Seen(self.model(inputs).last_hidden_state)
         layers = self.model(inputs, output_hidden_states=True).hidden_states
-        return Seen(torch.cat([layers[tap] for tap in self.taps], dim=-1))
+        features = torch.cat([layers[tap] for tap in self.taps or (-1,)], dim=-1)
+        if self.tone is None:
+            return Seen(features)
+        if lengths is None:
+            lengths = torch.full((len(inputs),), inputs.shape[-1], device=inputs.device)
+        own = own_frames(lengths, features.shape[1])
+        means = torch.cat([own_means(layers[layer].float(), own) for layer in self.layers], dim=-1)
+        # Parts of a score cancel each other out, of which half precision would make another score.
+        with torch.autocast(inputs.device.type, enabled=False):
+            told = self.tone(means.to(inputs.dtype)).float().softmax(-1)
+        return Seen(features, told.to(inputs.dtype))

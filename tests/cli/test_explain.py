@@ -133,6 +133,7 @@ def test_reports_overlays_and_rejects_are_written_for_a_folder(
         (["explain", "x.jpg", "--out", "rejects.jsonl"], "lists the rejects"),
         (["explain", "x.jpg", "--ask", "Why?", "--model", ""], "--model: the name is empty"),
         (["explain", "x.jpg", "--model", ""], "--model: the name is empty"),
+        (["explain", "x.jpg", "--reasoner", "emolm"], "known: a folder, auto, cues, emollm-135m"),
         (["observe", "x.csv", "--table-scale", "0"], "--table-scale 0: expected a number above 0"),
         (["observe", "x.csv", "--table-scale", "-5"], "--table-scale -5: expected a number above 0"),
         (["observe", "x.csv", "--table-scale", "nan"], "--table-scale nan: expected a number above 0"),
@@ -405,6 +406,17 @@ def test_a_table_of_another_tool_is_explained_like_a_photo(tmp_path: Path, emoll
     answer = Answer.from_json(run.stdout)
     assert answer.label == "happiness"
     assert "openface2@unknown" in answer.provenance.cues
+
+
+def test_where_the_model_has_not_learnt_the_labels_the_reasoner_answers_and_one_line_says_so(
+    tmp_path: Path, emollm: Callable[..., Run]
+) -> None:
+    table = tmp_path / "openface.csv"
+    table.write_text(TABLE)
+    run = emollm("explain", table, "--json", "--reasoner", "auto", "--labels", "ravdess")
+    assert run.returncode == 0, run.stderr
+    assert Answer.from_json(run.stdout).provenance.model.startswith("reasoner@")
+    assert run.stderr.count("emollm-135m has not learnt calm; the cues reasoner answers") == 1
 
 
 def test_observe_takes_the_settings_of_explain(astronaut: Path, tmp_path: Path, emollm: Callable[..., Run]) -> None:

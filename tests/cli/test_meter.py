@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emollm.cli import Stopped
-from emollm.cli.meter import Meter, Watch, progress_text
+from emollm.cli.meter import Meter, Watch, people_text, progress_text
 
 
 class Clock:
@@ -30,6 +30,19 @@ def lines_of(pace: Callable[[float], float], seconds: int, total: float = 3600.0
         clock.now = 100 + tick / 4
         watch(pace(tick / 4), total)
     return lines
+
+
+def test_a_crowd_is_told_of_by_its_people() -> None:
+    clock, lines = Clock(), list[str]()
+    watch = Watch("crowd.jpg", lines.append, threading.Event(), clock, 10.0, people_text)
+    for seconds, done in enumerate([0] * 12 + [8] * 12 + [16] * 12):
+        clock.now = 100 + seconds
+        watch(done, 20)
+    assert lines == [
+        "crowd.jpg: 8 of 20 people answered, 20 s to go",
+        "crowd.jpg: 8 of 20 people answered, 35 s to go",
+        "crowd.jpg: 16 of 20 people answered, 10 s to go",
+    ]
 
 
 def test_a_short_recording_is_not_told_of() -> None:

@@ -76,13 +76,15 @@ def test_nothing_is_said_of_a_voice_or_words_that_was_not_measured(seed: int) ->
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_text_with_a_label_of_its_own_knows_neither_people_nor_a_number_that_no_cue_text_gives(seed: int) -> None:
+def test_a_text_with_a_label_of_its_own_tells_no_number_that_the_cue_text_does_not_give(seed: int) -> None:
     said = observe(Clip(id="t", transcript="I love what you made for me"))
     for observation, who in ((voice(2.0 + seed / 4), "sounds"), (said, "words")):
         label = ("happiness", "neutral")[seed % 2]
-        for sample in written(label, observation, seed, label_of="own", polarity=False):
+        for sample in written(label, observation, seed, label_of="own"):
             replies = " ".join(_texts(sample)).lower()
-            assert not re.search(r"annotat|staged|label(s of|led)|people|polarity|\d\.\d\d", replies)
+            assert not re.search(r"annotat|staged|label(s of|led)|people", replies)
+            given = "".join(part.text for part in sample.messages[0].content if isinstance(part, TextPart))
+            assert all(number in given for number in re.findall(r"\d\.\d\d", replies))
             assert sample.task is Task.RECOGNITION or f"{who} as a whole" in replies
             verdicts = {claim.verdict for claim in verify(sample, observation, None).claims}
             assert verdicts <= {Verdict.SUPPORTED, Verdict.UNVERIFIABLE}

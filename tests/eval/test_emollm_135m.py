@@ -17,14 +17,16 @@ from emollm.data_engines.showing import seen, shown
 from emollm.errors import DataError
 from emollm.eval.emollm_135m import main, over_models, prove
 from emollm.eval.emollm_135m_asking import Answers
-from emollm.eval.emollm_135m_items import ask, read, wording, words_case
-from emollm.eval.emollm_135m_probe import L2, chosen, fit
+from emollm.eval.emollm_135m_items import ask, wording, words_case
+from emollm.eval.emollm_135m_probe import L2, chosen
 from emollm.eval.emollm_135m_proof import Sizes
 from emollm.eval.emollm_135m_rationales import Shown, checked
 from emollm.eval.emollm_135m_rationales import shown as dealt
 from emollm.eval.emollm_135m_scores import Row, best_threshold, several_macro_f1
 from emollm.eval.emollm_135m_words import counted, flags
 from emollm.eval.emollm_135m_words import read as comments
+from emollm.linear import fit
+from emollm.measured_items import read
 from emollm.metrics.bootstrap import value
 from emollm.modeling.tiny import tiny, tiny_backbone
 from emollm.perception import observe

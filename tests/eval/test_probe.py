@@ -8,8 +8,9 @@ import pytest
 from emollm.encoders.net import FaceNet, FaceNetConfig
 from emollm.encoders.weights import Trained, TrainedConfig
 from emollm.eval import probe
-from emollm.eval.probe_fit import L2, Linear, Scaler, folds, logistic, ridge, splits
+from emollm.eval.probe_fit import L2, folds, logistic, ridge, splits
 from emollm.face_sets import CropSettings, FaceSet, FaceSource, prepare
+from emollm.linear import Linear, Scaler
 from emollm.metrics.bootstrap import Estimate, value
 
 RNG = np.random.default_rng(0)

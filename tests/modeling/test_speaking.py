@@ -82,6 +82,22 @@ def test_within_a_spoken_reply_labels_are_scored_as_behind_its_text(
     assert generator.spoken_scores(spoken, before, labels) == expected  # the reply's own cache stays whole
 
 
+def test_labels_of_replies_that_were_spoken_together_are_scored_as_alone(
+    generator: EmoLLMGenerator, asked: list[Asked]
+) -> None:
+    labels = ("sad", "sadness", "happy", "happily", "x")
+    ended: list[int] = []
+    together = generator.speak_many(asked, ended.append, max_tokens=20)
+    alone = [generator.speak(one, max_tokens=20) for one in asked]
+    assert [one.tokens for one in together] == [one.tokens for one in alone]
+    assert {one.padding for one in together} > {0}, "rows of different lengths"
+    for one, other in zip(together, alone, strict=True):
+        expected = pytest.approx(generator.spoken_scores(other, other.text[:4], labels), abs=1e-5)
+        assert generator.spoken_scores(one, one.text[:4], labels) == expected
+    assert ended == sorted(ended)
+    assert len(ended) == max(len(one.tokens) for one in alone)
+
+
 def test_what_does_not_fit_the_context_is_refused(generator: EmoLLMGenerator) -> None:
     long = Message(role="user", content=(TextPart(text="word " * 400),))
     with pytest.raises(PromptTooLong):

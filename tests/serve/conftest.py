@@ -158,8 +158,8 @@ Serve = Callable[..., AbstractContextManager[Server]]
 
 @pytest.fixture(scope="session")
 def vllm_server(serve_vllm: Serve) -> Iterator[Server]:
-    """The one process that all tests share: all streams, a gate, single precision."""
-    with serve_vllm(tiny("llama", gate=True)) as server:
+    """The one process that all tests share: all streams, a gate, a tone of voice, single precision."""
+    with serve_vllm(tiny("llama", gate=True, tone=("calm", "glad"))) as server:
         yield server
 
 
