@@ -17,6 +17,7 @@ from pathlib import Path
 from emollm.errors import ConfigError, DataError, EmollmError, unknown_name
 from emollm.eval import emollm_135m_labels as labels
 from emollm.eval.emollm_135m_asking import Answers, to_stderr
+from emollm.eval.emollm_135m_domains import domains
 from emollm.eval.emollm_135m_items import wording
 from emollm.eval.emollm_135m_proof import Proof, Sizes
 from emollm.eval.emollm_135m_rationales import rationales
@@ -35,6 +36,7 @@ MEASURES: Mapping[str, Callable[[Proof], list[Row]]] = {
     "words": words,
     "rationales": rationales,
     "ablations": labels.ablations,
+    "domains": domains,
 }
 """What can be measured, in the order of the table."""
 
@@ -120,7 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table; 0 done, 2 nothing done, 130 stopped."""
     parser = argparse.ArgumentParser(prog="python -m emollm.eval.emollm_135m", description=__doc__.split("\n")[0])
     parser.add_argument("--set", type=Path, required=True, help="folder of the built training set, with items")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the corpora (goemotions/ekman is read)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of the corpora (goemotions/ekman, sfhq and clips are read)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of answers and table; the same command goes on")
     parser.add_argument("--model", action="append", help=f"name or folder, once or several times ({EMBEDDED})")
     parser.add_argument("--measures", default=",".join(MEASURES), help="comma-separated; all of them if not given")

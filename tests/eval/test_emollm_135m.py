@@ -14,9 +14,12 @@ from emollm.data_engines.base import Gold, Item
 from emollm.data_engines.composing import compose
 from emollm.data_engines.recipe import ShowingSettings
 from emollm.data_engines.showing import seen, shown
+from emollm.emotions import label_set
 from emollm.errors import DataError
 from emollm.eval.emollm_135m import main, over_models, prove
 from emollm.eval.emollm_135m_asking import Answers
+from emollm.eval.emollm_135m_domains import Look, answered
+from emollm.eval.emollm_135m_domains import page as domain_page
 from emollm.eval.emollm_135m_items import ask, wording, words_case
 from emollm.eval.emollm_135m_probe import L2, chosen
 from emollm.eval.emollm_135m_proof import Sizes
@@ -96,6 +99,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (corpus / "labels.txt").write_text("anger\ndisgust\nfear\njoy\nsadness\nsurprise\nneutral\n")
     (corpus / "dev.tsv").write_text("It is joy.\t3\ta\nIt is anger.\t0\tb\nWell!\t3,5\tc\n")
     (corpus / "train.tsv").write_text("Very well.\t3\td\nSo bad.\t0,4\te\n")
+    (folder / "sfhq" / "img").mkdir(parents=True)
+    (folder / "sfhq" / "labels.csv").write_text("file,query,label7\na.png,very glad,happy\nb.png,smug,\n")
+    for name in "ab":
+        Image.new("RGB", (64, 64), "grey").save(folder / "sfhq" / "img" / f"{name}.png")
     for name, items in parts.items():
         (folder / "items" / f"{name}.jsonl").write_text("".join(f"{item.to_json()}\n" for item in items))
     return folder
@@ -347,3 +354,29 @@ def test_a_mistake_is_one_line(
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert told in lines[0]
+
+
+# ---- other domains --------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_without_a_face_counts_as_unanswered_and_stands_on_the_page(
+    run: Callable[..., list[Row]], tmp_path: Path
+) -> None:
+    assert number(run("domains"), "SFHQ faces", "accuracy") == 0.0
+    page = (tmp_path / "out" / "domains.md").read_text()
+    assert "| a | very glad | happiness | – | wrong | 0/0/0 |" in page
+    assert "| b | smug | – | – |  | 0/0/0 |" in page
+    assert "Nothing was measured." in page
+
+
+def test_the_page_of_a_domain_says_what_of_an_answer_is_not_so(tmp_path: Path) -> None:
+    item = face_item(tmp_path, 0)
+    assert item.observation is not None
+    reply = (
+        "**Key Observations:**\nThe lip corners are pulled up (AU12 0.90). The lip corner puller is absent.\n\n"
+        "**Overall Emotional Interpretation:**\nBoth cannot be.\n\n**Conclusion:**\nThis is happiness."
+    )
+    read = answered(label_set("basic8"), Look(item.clip, "happiness", "glad"), item.observation, reply)
+    told = domain_page("Faces", [read])
+    assert f"| {item.clip.id} | glad | happiness | happiness | right | 1/1/0 |" in told
+    assert "- not so: “lip corner puller is absent” (AU12 0.90, needs below 0.10)" in told
