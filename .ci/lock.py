@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements-cpu.lock"
-EXTRAS = ("train", "serve-cpu", "chat", "voice", "scene", "face", "heatmap", "distributed", "dev")
+EXTRAS = ("train", "serve-cpu", "chat", "voice", "scene", "face", "heatmap", "distributed", "eval", "dev")
 LEFT_OUT = {
     "torchaudio": "no CPU build on the package index, and any other breaks `import transformers`; PyAV reads sound here",
     "torchcodec": "no CPU build on the package index, and any other breaks `import transformers`; PyAV reads video here",

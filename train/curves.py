@@ -82,7 +82,9 @@ def draw(runs: Sequence[Curves], out: Path) -> None:
                 shares = axes.twinx()
                 lines += shares.plot(*_columns(run.right), "s--", color="#228833", markersize=3, label="labels right")
                 shares.set(ylim=(0, 1))
-            axes.legend(lines, [str(line.get_label()) for line in lines], frameon=False)
+            if place == len(runs) - 1:
+                names = [str(line.get_label()) for line in lines]
+                figure.legend(lines, names, frameon=False, loc="outside lower center", ncols=3)
         with replacing(out) as file:
             figure.savefig(file, format=out.suffix[1:], metadata={"Date": None} if out.suffix == ".svg" else {})
 

@@ -20,6 +20,7 @@ from emollm.eval.emollm_135m import main, over_models, prove
 from emollm.eval.emollm_135m_asking import Answers
 from emollm.eval.emollm_135m_domains import Look, answered
 from emollm.eval.emollm_135m_domains import page as domain_page
+from emollm.eval.emollm_135m_failures import wrong
 from emollm.eval.emollm_135m_items import ask, wording, words_case
 from emollm.eval.emollm_135m_probe import L2, chosen
 from emollm.eval.emollm_135m_proof import Sizes
@@ -380,3 +381,14 @@ def test_the_page_of_a_domain_says_what_of_an_answer_is_not_so(tmp_path: Path) -
     told = domain_page("Faces", [read])
     assert f"| {item.clip.id} | glad | happiness | happiness | right | 1/1/0 |" in told
     assert "- not so: “lip corner puller is absent” (AU12 0.90, needs below 0.10)" in told
+
+
+# ---- failures -------------------------------------------------------------------------------------------------------
+
+
+def test_wrong_faces_are_drawn_label_by_label_and_right_ones_never(built: Path) -> None:
+    cases = read(built, "face")  # two of happiness, two of sadness
+    replies = {case.id: "anger" for case in cases[:3]} | {cases[3].id: "This is sadness."}
+    found = wrong(cases, replies, 2, 0)
+    assert [(one.case.gold, one.answer) for one in found] == [("happiness", "anger"), ("sadness", "anger")]
+    assert len(wrong(cases, replies, 8, 0)) == 3
