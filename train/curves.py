@@ -49,7 +49,7 @@ def read(run: Path) -> Curves:
         def of(key: str) -> Points:
             return [(int(line["step"]), float(line[key])) for line in lines if key in line]
 
-        return Curves(run.name, of("loss"), of("eval_loss"), of("eval_war"))
+        return Curves(f"{run.resolve().parent.name}/{run.name}", of("loss"), of("eval_loss"), of("eval_war"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file}: expected the log of a run: {' '.join(str(error).split())}") from error
 

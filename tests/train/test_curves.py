@@ -29,7 +29,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_losses_and_shares_are_read_with_their_steps(run: Path) -> None:
-    assert read(run) == ("align", [(10, 2.5), (20, 1.5)], [(20, 1.25)], [(20, 0.75)])
+    assert read(run) == (f"{run.parent.name}/align", [(10, 2.5), (20, 1.5)], [(20, 1.25)], [(20, 0.75)])
 
 
 def test_a_picture_has_a_panel_a_run(run: Path) -> None:
