@@ -102,7 +102,9 @@ def run(recipe: SftRecipe, stage: Stage = "sft", *, plan: bool = False) -> None:
     validation = Samples(recipe.validation, reader, limit, beside=samples) if recipe.validation else None
     set_seed(recipe.seed)  # what was drawn for a fresh model must not change what adapters start from
     model = prepared(built.model, parts, recipe, stage)
-    mark = fingerprint(recipe, stage, base.content, samples.fingerprint, validation.fingerprint if validation else "")
+    started = sft_state.start_with(model, recipe.start) if recipe.start else ""
+    content = f"{base.content} {started}".strip()
+    mark = fingerprint(recipe, stage, content, samples.fingerprint, validation.fingerprint if validation else "")
     from_here = None if plan else sft_state.last_complete(recipe.out, mark, args.world_size)
     first = args.process_index == 0
     if first:
@@ -270,7 +272,7 @@ def name_of(model: Path | ModelSettings) -> str:
     return str(model) if isinstance(model, Path) else " + ".join([model.backbone, *sorted(model.streams)])
 
 
-_NO_MATTER = {"stage", "data", "validation", "out", "threads", "log_every", "progress", "trial", "max_steps"}
+_NO_MATTER = {"stage", "start", "data", "validation", "out", "threads", "log_every", "progress", "trial", "max_steps"}
 """Settings that do not change what a run computes, or are told otherwise."""
 
 

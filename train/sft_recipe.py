@@ -154,6 +154,9 @@ class SftRecipe(Settings):
     """Which stage ``emollm train run`` takes: connectors alone, or fine-tuning."""
     model: BaseModel = ModelSettings()
     """A folder with a model of our family or a PaliGemma, a hub id of one, or the parts to build one of our family."""
+    start: Path | None = None
+    """A checkpoint (``checkpoint-…``) of an earlier run that trained the same weights of the same model: training begins with them, with
+    a fresh optimiser and schedule, and the adapter stays one."""
     data: Annotated[tuple[SampleSource, ...], Field(min_length=1)]
     """Samples that teach."""
     validation: tuple[SampleSource, ...] = ()
@@ -197,13 +200,22 @@ class SftRecipe(Settings):
 
     def tried(self) -> tuple["SftRecipe", tuple[Path, ...]]:
         """The recipe as it can run here, and what of it is not here where it is only tried."""
-        named = [*([self.model] if isinstance(self.model, Path) else []), *(source.path for source in self.data)]
+        named = [
+            *(each for each in (self.model, self.start) if isinstance(each, Path)),
+            *(source.path for source in self.data),
+        ]
         lacking = tuple(path for path in named if not path.exists())
         steps = self.optimise.steps
         if self.trial is None or not lacking or steps is None or steps > self.trial.most:
             return self, ()
         validating = self.validating.model_copy(update={"generate": 0, "select": "loss"})
-        own = {"model": self.trial.model, "data": self.trial.data, "validation": (), "validating": validating}
+        own = {
+            "model": self.trial.model,
+            "start": None,
+            "data": self.trial.data,
+            "validation": (),
+            "validating": validating,
+        }
         return self.model_copy(update={**own, "out": self.out.with_name(f"{self.out.name}-trial")}), lacking
 
     @model_validator(mode="after")
@@ -221,6 +233,8 @@ class SftRecipe(Settings):
             raise ValueError(
                 f"train.towers trains whole towers beside train.method=full, not {self.train.method}; set train.lora.towers for adapters on them"
             )
+        if self.start and self.deepspeed and "zero3" in self.deepspeed:
+            raise ValueError("start cannot be given to weights that ZeRO-3 shares out; take zero2")
         if self.train.method == "qlora" and self.deepspeed and "zero3" in self.deepspeed:
             raise ValueError("train.method=qlora cannot be shared out by ZeRO-3; take zero2 or lora")
         return self

@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from emollm.errors import DataError
+from emollm.errors import ConfigError, DataError
 from emollm.files import replacing
 
 TRAINED, OPTIMISER, COMPLETE = "trained.safetensors", "optimizer.safetensors", "complete.json"
@@ -68,6 +69,25 @@ def load_trained(model: nn.Module, path: Path) -> None:
         DataError: The file cannot be read or is of another run.
     """
     fill(model, read_tensors(path)[0], str(path))
+
+
+def start_with(model: nn.Module, checkpoint: Path) -> str:
+    """Fills the trained weights of a model from a checkpoint of an earlier run.
+
+    Returns:
+        A hash of that checkpoint's weights.
+
+    Raises:
+        ConfigError: It is no checkpoint, cannot be read, or trained other weights.
+    """
+    path = checkpoint / TRAINED
+    if not path.is_file():
+        raise ConfigError(f"start={checkpoint}: is no checkpoint of a run; it has no {TRAINED}")
+    try:
+        load_trained(model, path)
+    except DataError as error:
+        raise ConfigError(f"start={checkpoint}: cannot be begun with: {str(error).partition(';')[0]}") from error
+    return blake2b(path.read_bytes(), digest_size=8).hexdigest()
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

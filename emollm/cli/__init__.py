@@ -131,7 +131,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     from emollm.cli.terminal import prepare
 
     prepare()
-    code = _guarded(list(sys.argv[1:] if args is None else args))
+    try:
+        code = _guarded(list(sys.argv[1:] if args is None else args))
+    except KeyboardInterrupt:  # another one, while the first was being told
+        code = STOPPED
     if code in (STOPPED, _TERMINATED):
         _leave(code)
     sys.exit(code)

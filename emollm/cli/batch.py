@@ -129,15 +129,16 @@ class Batch(Generic[R]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._interrupts.end()
         self._meter.stop()
         self._meter.close()
-        self._interrupts.__exit__(kind, error, trace)
         if self._journal is not None:
             try:
                 if error is not None and self.rejects:
                     self._list_rejects(self._journal.out)
             finally:
                 self._journal.close()
+        self._interrupts.__exit__(kind, error, trace)
         if isinstance(error, KeyboardInterrupt):
             raise Stopped(self._how_to_go_on()) from error
 

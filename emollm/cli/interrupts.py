@@ -27,6 +27,7 @@ class Interrupts:
 
     def __init__(self, stop: Callable[[], None], is_put_off: Callable[[], bool]) -> None:
         self._stop, self._is_put_off = stop, is_put_off
+        self._ending = False
         self._before: dict[int, _Handler] = {}
         self._asked: Callable[[], Any] | None = None
         self._second: threading.Timer | None = None
@@ -43,24 +44,37 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._second is not None:
-            self._second.cancel()
-            self._second.join()
+        self.end()
         for signum, before in self._before.items():
             signal.signal(signum, before)
         self._before = {}
+        if error is None:
+            self.check()
+
+    def end(self) -> None:
+        """The work is over and its results are being put away: from now on no signal strikes; it is raised when this is left."""
+        self._ending = True
+        if self._second is not None:
+            self._second.cancel()
+            self._second.join()
 
     def check(self) -> None:
         """Raises what the signal that was put off means, if one was."""
-        if self._asked is not None:
-            self._asked()
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            if self._second is not None:
+                self._second.cancel()
+            asked()
 
     def _signalled(self, signum: int, frame: FrameType | None) -> None:
         self._stop()
         then = partial(self._before[signum], signum, frame)
-        if self._asked is None and self._is_put_off():
+        if self._ending:
+            self._asked = self._asked or then
+        elif self._asked is None and self._is_put_off():
             self._asked = then
-            self._second = threading.Timer(_GRACE, signal.raise_signal, (signum,))
+            # To the main thread by name: what it waits for is not cut short by a signal that another thread has got.
+            self._second = threading.Timer(_GRACE, signal.pthread_kill, (threading.get_ident(), signum))
             self._second.start()
         else:
             then()

@@ -33,7 +33,7 @@ class Meter:
         self._count = 0
         self._every = _EVERY if sys.stderr.isatty() else _EVERY_UNSEEN
         self._said = time.monotonic()
-        self._stopped = threading.Event()
+        self._ends = False  # no Event: a signal's handler sets it, which may strike where its lock is held
         self._writing = threading.Lock()
         self._bar: Any = None
         if bar:
@@ -66,11 +66,11 @@ class Meter:
         def write(line: str) -> None:
             self.write(told(line), sys.stderr)
 
-        return Watch(path.name, write, self._stopped, every=self._every, wording=wording)
+        return Watch(path.name, write, lambda: self._ends, every=self._every, wording=wording)
 
     def stop(self) -> None:
         """Ends the work on all recordings that are watched: their next word of progress raises :class:`Stopped`."""
-        self._stopped.set()
+        self._ends = True
 
     def close(self) -> None:
         """Removes the bar."""
@@ -95,7 +95,7 @@ class Watch:
         self,
         name: str,
         write: Callable[[str], None],
-        stopped: threading.Event,
+        stopped: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
         every: float = _EVERY,
         wording: _Wording | None = None,
@@ -127,7 +127,7 @@ class Watch:
 
     def check(self) -> None:
         """Raises :class:`Stopped` if the run is to end."""
-        if self._stopped.is_set():
+        if self._stopped():
             raise Stopped
 
 

@@ -25,7 +25,7 @@ class Clock:
 def lines_of(pace: Callable[[float], float], seconds: int, total: float = 3600.0, every: float = 10.0) -> list[str]:
     """What is told in so many seconds of work, when ``pace`` says how much is done after how long."""
     clock, lines = Clock(), list[str]()
-    watch = Watch("talk.mp4", lines.append, threading.Event(), clock, every)
+    watch = Watch("talk.mp4", lines.append, lambda: False, clock, every)
     for tick in range(seconds * 4 + 1):
         clock.now = 100 + tick / 4
         watch(pace(tick / 4), total)
@@ -34,7 +34,7 @@ def lines_of(pace: Callable[[float], float], seconds: int, total: float = 3600.0
 
 def test_a_crowd_is_told_of_by_its_people() -> None:
     clock, lines = Clock(), list[str]()
-    watch = Watch("crowd.jpg", lines.append, threading.Event(), clock, 10.0, people_text)
+    watch = Watch("crowd.jpg", lines.append, lambda: False, clock, 10.0, people_text)
     for seconds, done in enumerate([0] * 12 + [8] * 12 + [16] * 12):
         clock.now = 100 + seconds
         watch(done, 20)
@@ -109,7 +109,7 @@ def test_lines_of_several_threads_stay_whole(bar: bool, capfd: pytest.CaptureFix
 
     def tell(name: str) -> None:
         clock = Clock()
-        watch = Watch(name, lambda line: meter.write(line, sys.stderr), threading.Event(), clock)
+        watch = Watch(name, lambda line: meter.write(line, sys.stderr), lambda: False, clock)
         for second in ticks():
             clock.now = 100 + second
             watch(second, 1000.0)

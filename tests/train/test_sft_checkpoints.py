@@ -1,6 +1,7 @@
 """What a run does with its checkpoints and its folder: ends once, goes on only as it began, keeps none that cannot be gone on from."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from emollm.errors import DataError, ModelError
+from emollm.errors import ConfigError, DataError, EmollmError, ModelError
 from emollm.modeling.assemble import load
 from emollm.train import sft, sft_state
 from tests.train.sft_runs import losses, made, run, sample, write
@@ -135,3 +136,36 @@ def test_the_loss_of_validation_does_not_depend_on_the_batches(recipe: Path, tmp
         history = json.loads((out / "checkpoint-1" / "trainer_state.json").read_text())["log_history"]
         told += [entry["eval_loss"] for entry in history if "eval_loss" in entry]
     assert told == pytest.approx([told[0]] * 3, rel=1e-5)
+
+
+def test_a_run_starts_with_the_weights_of_an_earlier_one_and_a_fresh_optimiser(recipe: Path, tmp_path: Path) -> None:
+    earlier = run(recipe, "optimise.steps=8", "validating.every=4")
+    start = f"start={earlier / 'checkpoint-8'}"
+    later = run(recipe, start, "optimise.steps=2", "validating.every=2", f"out={tmp_path / 'later'}")
+    fresh = run(recipe, "optimise.steps=2", "validating.every=2", f"out={tmp_path / 'fresh'}")
+    assert losses(later)[0] < losses(fresh)[0]
+    with pytest.raises(EmollmError, match="another"):  # what a run begins with is part of what it is
+        run(recipe, "optimise.steps=2", "validating.every=2", f"out={tmp_path / 'later'}")
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda folder: None, "is no checkpoint of a run"),
+        (lambda folder: (folder / sft_state.TRAINED).write_bytes(b"{}"), "cannot be read"),
+        (
+            lambda folder: sft_state.write_tensors(folder / sft_state.TRAINED, {"other": torch.zeros(1)}),
+            "trains other weights",
+        ),
+    ],
+)
+def test_what_is_no_checkpoint_of_the_same_weights_cannot_be_started_with(
+    recipe: Path, tmp_path: Path, make: Callable[[Path], object], told: str
+) -> None:
+    folder = tmp_path / "checkpoint-1"
+    folder.mkdir()
+    make(folder)
+    with pytest.raises(ConfigError, match=told) as error:
+        run(recipe, f"start={folder}")
+    assert "out=" not in str(error.value)
+    assert "remove" not in str(error.value)
