@@ -104,13 +104,19 @@ def check(result: subprocess.CompletedProcess[str], out: Path, alone: list[float
     load(out / "model")
 
 
+def buffers() -> set[Path]:
+    return set(Path("/dev/shm").glob("deepspeed_allreduce_buffer_*"))
+
+
 def test_accelerate_learns_the_same_with_two_processes(recipe: Path, alone: list[float], tmp_path: Path) -> None:
     check(launched(ACCELERATE, recipe, tmp_path / "run"), tmp_path / "run", alone)
 
 
 def test_deepspeed_zero_2_learns_the_same_with_two_processes(recipe: Path, alone: list[float], tmp_path: Path) -> None:
+    before = buffers()
     check(launched(DEEPSPEED, recipe, tmp_path / "run", "deepspeed=zero2"), tmp_path / "run", alone)
     assert list((tmp_path / "run").glob("checkpoint-*/global_step*"))  # it was DeepSpeed that trained
+    assert buffers() == before  # memory that its processes shared is free again
 
 
 @pytest.mark.slow
