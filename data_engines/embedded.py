@@ -25,7 +25,7 @@ from emollm.data_engines.measuring import measure, read_items
 from emollm.data_engines.recipe import BuildSettings
 from emollm.data_engines.run import build
 from emollm.data_engines.shards import SAMPLES, read_samples, shards
-from emollm.errors import ConfigError, EmollmError, unknown_name
+from emollm.errors import ConfigError, DataError, EmollmError, unknown_name
 from emollm.files import replacing
 from emollm.perception.settings import PerceptionSettings
 from emollm.perception.voice.settings import VoiceSettings
@@ -33,6 +33,9 @@ from emollm.samples import Mark
 
 SPLITS = ("valid", "train")
 _FACES, _VOICES, _WORDS = "face", "voice", "words"
+_COMBINED, _HEARD, _CONFLICT = "combined", "heard", "conflict"
+_READ = (_FACES, _VOICES, _WORDS, _COMBINED, _HEARD, _CONFLICT)
+"""Items that parts may read."""
 
 
 class CombinationSettings(Settings):
@@ -63,7 +66,7 @@ class EmbeddedSettings(Settings):
     words: str = "goemotions/ekman"
     """GoEmotions by Ekman's groups."""
     limit: int | None = Field(default=None, ge=1)
-    """At most so many items of each corpus and split, to try things out."""
+    """At most so many faces and words of each split, and so many voices, to try things out."""
     words_limit: int | None = Field(default=12000, ge=1)
     """At most so many comments of a split."""
     combinations: CombinationSettings = CombinationSettings()
@@ -92,10 +95,13 @@ def make(settings: EmbeddedSettings, data: Path, out: Path, workers: int = 1) ->
     Raises:
         EmollmError: A corpus cannot be read, the recipe is wrong, a file cannot be written.
     """
+    if unknown := [part for part in settings.parts if _items_of(part) not in _READ]:
+        raise ConfigError(f"parts: {unknown_name('part', unknown[0], _READ)}")
+    for name in (settings.faces, settings.voices, settings.words):
+        if not (data / name).exists():
+            raise DataError(f"{data / name}: no such file or folder; give the folder of the corpora")
     items = {part: list(paths) for part, paths in _measured(settings, data, out, workers).items()}
     items |= _combined(settings, items, out)
-    if unknown := [part for part in settings.parts if _items_of(part) not in items]:
-        raise ConfigError(f"parts: {unknown_name('part', unknown[0], items)}")
     report: dict[str, Any] = {}
     for part, recipe in settings.parts.items():
         _say(f"{part}: writing")
@@ -179,7 +185,7 @@ def _measured(settings: EmbeddedSettings, data: Path, out: Path, workers: int) -
 
 def _combined(settings: EmbeddedSettings, items: dict[str, list[Path]], out: Path) -> dict[str, list[Path]]:
     """Files of combinations with a face, without one, and of conflicting ones, written anew: they follow from the measured items."""
-    paths: dict[str, list[Path]] = {"combined": [], "heard": [], "conflict": []}
+    paths: dict[str, list[Path]] = {_COMBINED: [], _HEARD: [], _CONFLICT: []}
     chosen = settings.combinations
     for split in SPLITS:
         streams = {name: [item for item in read_items(items[name]) if item.split == split] for name in items}
@@ -195,11 +201,17 @@ def _combined(settings: EmbeddedSettings, items: dict[str, list[Path]], out: Pat
 
 def _kind(item: Item) -> str:
     """The part that writes about a combination: with a face, without one, or one whose streams differ."""
-    return "conflict" if Mark.CONFLICT in item.marks else "combined" if item.clip.image is not None else "heard"
+    return _CONFLICT if Mark.CONFLICT in item.marks else _COMBINED if item.clip.image is not None else _HEARD
 
 
 def _say(text: str) -> None:
     print(f"emollm: {text}", file=sys.stderr, flush=True)
+
+
+def _processes(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -210,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the result; the same command goes on with it"
     )
-    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--workers", type=_processes, default=1, help="processes")
     parser.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="NAME=VALUE", help="one setting"
     )

@@ -8,10 +8,12 @@ the aligned model is needed beside them. The card (``README.md``) is written by 
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
 import yaml
+from safetensors import safe_open
 
 from emollm.config import load as load_settings
 from emollm.errors import ConfigError, DataError, EmollmError
@@ -25,6 +27,9 @@ from emollm.train.sft_model import prepared
 from emollm.train.sft_recipe import SftRecipe
 from emollm.train.sft_state import TRAINED, load_trained, whole
 
+_ROWS = 64
+"""Rows of each weight by which two parts are told apart."""
+
 
 def ship(run: Path, parts: ModelSettings, out: Path, checkpoint: Path | None = None) -> int:
     """Writes the folder of a shipped model; gives its size in bytes.
@@ -36,13 +41,18 @@ def ship(run: Path, parts: ModelSettings, out: Path, checkpoint: Path | None = N
         checkpoint: One of the run's checkpoints; the best one if not given.
 
     Raises:
-        EmollmError: The run cannot be read, or is of other parts.
+        EmollmError: The run cannot be read or is of other parts, or ``out`` is a folder of something else.
     """
     from emollm.train.native import Native
 
+    if out.exists() and not (out / PARTS).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(
+            f"{out}: is no shipped model (it has no {PARTS}) and is not replaced; give a new or empty folder"
+        )
     recipe = _recipe(run)
     chosen = checkpoint or _best(run)
     built = base_of(parts)
+    _same_towers(run, recipe, built.model)
     base = Base(out.name, content_of(built.model))
     model = prepared(built.model, Native().parts(built.model), recipe, "sft")
     load_trained(model, chosen / TRAINED)
@@ -71,6 +81,24 @@ def _recipe(run: Path) -> SftRecipe:
     if recipe.train.method != "lora":
         raise ConfigError(f"{run}: trained by method {recipe.train.method}; only adapters are shipped")
     return recipe
+
+
+def _same_towers(run: Path, recipe: SftRecipe, model: Any) -> None:
+    """Raises ConfigError if what the run left as it was is not what the parts are: a tower or language model of the same shape would go unseen."""
+    folder = recipe.model
+    if not isinstance(folder, Path):
+        return
+    own = model.state_dict()
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "pt") as opened:
+            for name in opened.keys():  # noqa: SIM118
+                if "connector" in name or name not in own:
+                    continue
+                theirs = opened.get_slice(name)[: min(_ROWS, opened.get_slice(name).get_shape()[0])]
+                if not torch.allclose(theirs.float(), own[name][: len(theirs)].float(), atol=1e-6):
+                    raise ConfigError(
+                        f"{run}: {name} of its base {folder} is not that of the parts; give the recipe that built it"
+                    )
 
 
 def _best(run: Path) -> Path:

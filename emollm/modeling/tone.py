@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from shutil import copy2
 from typing import Annotated, Any, NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from emollm.config import Settings
 from emollm.encoders.checkpoint import read_config, read_tensors
 from emollm.errors import ModelError, unknown_name
-from emollm.files import replacing
+from emollm.files import replacing_folder
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -90,7 +91,7 @@ def read(name: str) -> ToneHead:
 
 
 def write(folder: Path, head: ToneHead, metadata: dict[str, str]) -> None:
-    """Writes a head; a card that lies in the folder stays.
+    """Writes a head, both files at once; a card that lies in the folder stays.
 
     Args:
         folder: Where to.
@@ -99,10 +100,13 @@ def write(folder: Path, head: ToneHead, metadata: dict[str, str]) -> None:
     """
     from safetensors.torch import save
 
-    with replacing(folder / WEIGHTS) as file:
-        file.write(save({"weight": head.weight.contiguous(), "bias": head.bias.contiguous()}, metadata))
-    with replacing(folder / CONFIG, "w") as file:
-        file.write(head.config.model_dump_json(indent=1) + "\n")
+    kept = [path for path in folder.glob("*") if path.name not in (WEIGHTS, CONFIG)]
+    with replacing_folder(folder) as new:
+        for path in kept:
+            copy2(path, new)
+        weights = save({"weight": head.weight.contiguous(), "bias": head.bias.contiguous()}, metadata)
+        (new / WEIGHTS).write_bytes(weights)
+        (new / CONFIG).write_text(head.config.model_dump_json(indent=1) + "\n", "utf-8")
 
 
 def layer_means(encoder: Any, extractor: Any, sounds: Sequence[Any]) -> Tensor:

@@ -1,9 +1,12 @@
 """The recipe of the embedded model's training set."""
 
+import re
 from pathlib import Path
 
+import pytest
+
 from emollm import config
-from emollm.data_engines.embedded import EmbeddedSettings, acceptance
+from emollm.data_engines.embedded import EmbeddedSettings, acceptance, main
 from emollm.data_engines.engines import ENGINES
 from emollm.data_engines.measuring import read_items
 
@@ -31,6 +34,30 @@ def test_a_part_is_built_and_its_acceptance_counted_by_class(tmp_path: Path) -> 
     assert found["train"]["happiness"]["items"] == found["train"]["happiness"]["accepted"] == 1
     assert found["train"]["anger"]["samples"] >= 1
     assert found["valid"]["happiness"]["samples"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "goemotions/ekman: no such file or folder|ferplus.*: no such file or folder"),
+        (("--set", "parts={faces-labels: {engine: recognition}}"), "unknown part 'faces-labels'; known: combined, conflict, face,"),
+    ],
+)
+def test_what_cannot_be_made_is_told_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    out = tmp_path / "out"
+    assert main([str(RECIPE), "--data", str(tmp_path / "data"), "--out", str(out), *arguments]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert re.search(told, lines[0])
+    assert not out.exists()
+
+
+def test_no_process_at_all_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([str(RECIPE), "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--workers", "0"])
 
 
 def _words_only(settings: EmbeddedSettings, data: Path, out: Path) -> list[Path]:
