@@ -76,7 +76,13 @@ def _refuse_selecting(sample: Sample) -> None:
 
 
 def marks_of(sample: Sample) -> tuple[int, ...]:
-    """A number for each field of :data:`APART`, equal within this process where data set and field are equal; 0 for none."""
+    """A number for each field of :data:`APART`, equal within this process where data set and field are equal; 0 for none.
+
+    A value such as ``emodb/03`` names its data set itself: the speaker is the same alone and in a combination of several data sets.
+    """
     dataset = sample.provenance.dataset
+    sets = (dataset or "").split("+")
     values = [getattr(sample, field) for field in APART]
-    return tuple(0 if value is None else hash((dataset, value)) for value in values)
+    return tuple(
+        0 if value is None else hash(value if value.partition("/")[0] in sets else (dataset, value)) for value in values
+    )

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
-from emollm.errors import DataError, EmollmError
+from emollm.emotions import label_set
+from emollm.errors import ConfigError, DataError, EmollmError
 from emollm.files import replacing
 from emollm.modeling.conversation import Encoded
 from emollm.samples import Sample
@@ -38,7 +39,7 @@ class Place(NamedTuple):
     root: Path
     weight: float
     label: str
-    """Its gold label where it has one and a label set, else nothing."""
+    """The emotion that its gold label names, where it has one and a label set; else nothing."""
 
 
 def balanced(places: Sequence[Place], power: float) -> list[Place]:
@@ -192,7 +193,7 @@ class Samples(Dataset[Encoded]):
                             raise DataError(f"{path}:{number}: {error}") from error
                         yield (place, ()), str(error)
                         continue
-                    label = sys.intern(sample.gold[0]) if sample.gold and sample.label_set else ""
+                    label = sys.intern(_emotion(sample))
                     weight = sample.weight * math.prod(source.marks.get(mark, 1.0) for mark in sample.marks)
                     place = place._replace(weight=source.weight * weight, label=label)
                     waiting.append(((place, marks_of(sample)), record))
@@ -212,6 +213,17 @@ class Samples(Dataset[Encoded]):
             if not isinstance(length, str):
                 self.unread.update(self.reader.unread(record))
             yield marked, length
+
+
+def _emotion(sample: Sample) -> str:
+    """What is balanced: the canonical word of the first gold label, as Samples name one emotion by the words of several sets; "" for none."""
+    if not sample.gold or not sample.label_set:
+        return ""
+    gold = sample.gold[0]
+    try:
+        return label_set(sample.label_set).canonical(gold) or gold
+    except ConfigError:  # a set of somebody's own: the words themselves count
+        return gold
 
 
 class Order(Sampler[int]):

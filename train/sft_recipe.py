@@ -23,7 +23,8 @@ class SampleSource(Settings):
     marks: dict[Mark, Positive] = Field(default_factory=dict)
     """Mark -> by how much the weight of a Sample that has it is multiplied, such as ``unsupported: 0.3``."""
     balance: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """How far rare labels are seen more often, the others less: 0 as they come, 0.5 by the root of their shares, 1 all labels alike."""
+    """How far rare emotions are seen more often, the others less: 0 as they come, 0.5 by the root of their shares, 1 all alike; whichever
+    label set names them."""
     split: str | None = None
     """Only Samples of this split; null for all."""
     root: Path | None = None

@@ -120,6 +120,15 @@ def test_validation_that_would_deceive_is_refused(
         Samples([SampleSource(path=selecting)], reader, 512, beside=teaching)
 
 
+def test_a_speaker_is_the_same_alone_and_in_a_combination_of_data_sets(data: Path, reader: NativeReader) -> None:
+    provenance = changed(data, 3)["provenance"]
+    joined = provenance | {"dataset": "ferplus+emodb"}
+    teaching = read(data, [changed(data, 3, speaker="emodb/03", provenance=joined)], reader)
+    alone = changed(data, 100, speaker="emodb/03", provenance=provenance | {"dataset": "emodb"})
+    with pytest.raises(DataError, match="speaker 'emodb/03' teaches as well"):
+        Samples([SampleSource(path=write(data / "selecting.jsonl", [alone]))], reader, 512, beside=teaching)
+
+
 def test_validation_on_what_is_trained_on_stops_a_run(recipe: Path, data: Path) -> None:
     copy = data / "copy.jsonl"
     copy.write_bytes((data / "train.jsonl").read_bytes())

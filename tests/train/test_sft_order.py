@@ -68,6 +68,15 @@ def test_balance_raises_the_share_of_rare_labels_and_keeps_the_sum() -> None:
     assert balanced(places, 0.0) == places
 
 
+def test_one_emotion_counts_as_one_by_whichever_words_it_is_named(tmp_path: Path, reader: NativeReader) -> None:
+    lines = [sample(tmp_path, 8 * index, "train") for index in range(4)]
+    lines[1] |= {"label_set": "meld", "label": "joy", "gold": ["joy"]}
+    lines[2] |= {"label_set": "ravdess", "label": "happy", "gold": ["happy"]}
+    lines[3] |= {"label": "sadness", "gold": ["sadness"]}
+    places = Samples([SampleSource(path=write(tmp_path / "s.jsonl", lines))], reader, 512).places
+    assert [place.label for place in places] == ["happiness"] * 3 + ["sadness"]
+
+
 def test_weights_and_root_are_part_of_the_fingerprint(tmp_path: Path, reader: NativeReader) -> None:
     path = write(tmp_path / "s.jsonl", [sample(tmp_path, 4 * index, "train") for index in range(2)])
 
