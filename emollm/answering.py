@@ -70,7 +70,7 @@ def answer(
         MediaError: Media cannot be read again.
         ModelError: The model cannot be had or run.
     """
-    ids = [person.id for person in sorted(observation.tracks, key=lambda person: -person.prominence)]
+    ids = [person.id for person in observation.people]
     if track is not None and track not in ids:
         raise DataError(f"{observation.id}: {unknown_name('track', track, ids)}")
     chosen = track or (ids[0] if ids else None)
@@ -141,9 +141,19 @@ def backed(rationale: Rationale, observation: Observation, track: str | None) ->
     return rationale.model_copy(update=kept)
 
 
-def asked_about(clip: Clip, observation: Observation, labels: LabelSet, track: str | None) -> Asked:
-    """What the model is asked about a person of a clip, with the media that it takes: pictures, and a voice that speaks."""
-    asked = prompt(QUESTION).render(labels=", ".join(labels.labels)).splitlines()[0]
+def asked_about(
+    clip: Clip, observation: Observation, labels: LabelSet, track: str | None, question: str | None = None
+) -> Asked:
+    """What the model is asked about a person of a clip, with the media that it takes: pictures, and a voice that speaks.
+
+    Args:
+        clip: Where its media are.
+        observation: What was measured of it.
+        labels: The closed set to choose from.
+        track: The person.
+        question: Asked instead of the first wording of :data:`QUESTION`.
+    """
+    asked = question or prompt(QUESTION).render(labels=", ".join(labels.labels)).splitlines()[0]
     message, media = turn_about(clip, observation, track, asked)
     speaks = any(cue.kind is CueKind.PROSODY for cue in observation.cues)
     taken = [item.type == "image" or (item.type == "audio" and speaks) for item in media]

@@ -1,5 +1,7 @@
 """FER+: 48 × 48 grey faces with the votes of ten annotators, as one npz, and its majority protocol (Barsoum et al. 2016)."""
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +42,7 @@ def read(file: Path, split: str) -> Faces:
         with np.load(file, allow_pickle=False) as arrays:
             chosen = arrays["split"] == split
             faces = Faces(arrays["images"][chosen], arrays["votes"][chosen])
-    except (OSError, EOFError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{file}: expected an npz with images, votes and split: {error}") from error
     if not len(faces.images):
         raise DataError(f"{file}: no row of split {split!r}")

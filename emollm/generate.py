@@ -110,8 +110,8 @@ def open_generator(name: str = DEFAULT) -> Generator:
             from emollm.modeling.assemble import load
             from emollm.modeling.speaking import EmoLLMGenerator
 
-            return EmoLLMGenerator(f"{folder.resolve().name}@{_content_hash(folder)}", lambda: load(folder))
-        return TransformersGenerator(f"{folder.resolve().name}@{_content_hash(folder)}", lambda: folder)
+            return EmoLLMGenerator(f"{folder.resolve().name}@{content_hash(folder)}", lambda: load(folder))
+        return TransformersGenerator(f"{folder.resolve().name}@{content_hash(folder)}", lambda: folder)
     folder = _from_hub(name)
     return TransformersGenerator(f"{name}@{folder.name[:12]}", lambda: folder)
 
@@ -234,6 +234,10 @@ class TransformersGenerator:
             yield token
             ids = torch.tensor([[token]], device=model.device)  # (1, 1)
 
+    def ready(self) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+        """Model and tokenizer, loaded."""
+        return self._loaded
+
     @property
     def _loaded(self) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
         with self._lock:
@@ -349,7 +353,7 @@ def _is_our_family(folder: Path) -> bool:
         return False
 
 
-def _content_hash(folder: Path) -> str:
+def content_hash(folder: Path) -> str:
     """First 12 hex digits of the SHA-256 over configuration and weights."""
     total = hashlib.sha256()
     for file in sorted([folder / "config.json", *folder.glob("*.safetensors")]):

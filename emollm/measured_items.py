@@ -33,11 +33,13 @@ class Case(NamedTuple):
     seen: Observation
     """What was measured, without the points of the mesh."""
     track: str | None
-    """The most prominent person."""
+    """The most prominent person; see :attr:`emollm.types.Observation.people`."""
     gold: str
     """In the words of :data:`LABELS`."""
     streams: tuple[str, ...]
     """``face``, ``voice``, ``words``: what the item has."""
+    made_of: tuple[str, ...] = ()
+    """Ids of the items that it was put together from."""
 
     @property
     def speaker(self) -> str:
@@ -106,11 +108,12 @@ def _case(item: _Item) -> Case | None:
         for one in item.observation.tracks
     )
     seen = item.observation.model_copy(update={"tracks": faces})
-    person = max(faces, key=lambda one: (one.prominence, one.id), default=None)
+    person = next(iter(seen.people), None)
     clip = item.clip
     had = {"face": clip.image, "voice": clip.audio, "words": clip.transcript}
     streams = tuple(name for name, what in had.items() if what is not None)
-    return Case(clip.id, clip, seen, person.id if person is not None else None, gold, streams)
+    made_of = tuple(item.notes.get("items", {}).values())
+    return Case(clip.id, clip, seen, person.id if person is not None else None, gold, streams, made_of)
 
 
 @cache

@@ -3,12 +3,16 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from emollm.cue_text import cue_text
 from emollm.samples import MediaItem
 from emollm.types import Clip, CueKind, MediaPart, Message, Missing, Observation, TextPart, Track
 
 MOST_FRAMES = 4
 """Peak frames of a video that are shown."""
+HEARD = 30.0
+"""Seconds of a sound that a model hears at a time."""
 
 
 def first_turn(media: Sequence[MediaItem], cues: str | None, asked: str) -> Message:
@@ -43,7 +47,8 @@ def media_of(clip: Clip, observation: Observation, track: str | None) -> tuple[M
     """The media that are shown of one person.
 
     A photo with the box of the face; of a video the frames at up to four of the person's moments, in the order of time, and its
-    sound where it has any; a sound recording. Nothing of a table and of words alone.
+    sound where it has any; a sound recording. Of a sound that is longer than :data:`HEARD` the stretch with the most speech, around
+    the person's main moment if there is speech. Nothing of a table and of words alone.
     """
     person = next((one for one in observation.tracks if one.id == track), None)
     found = []
@@ -52,9 +57,9 @@ def media_of(clip: Clip, observation: Observation, track: str | None) -> tuple[M
     if clip.video is not None:
         found += _frames(clip.video, person)
     if clip.audio is not None:
-        found.append(MediaItem(type="audio", path=clip.audio))
+        found.append(_sound(clip.audio, observation, person))
     elif clip.video is not None and observation.media.sample_rate is not None:
-        found.append(MediaItem(type="audio", path=clip.video))
+        found.append(_sound(clip.video, observation, person))
     return tuple(found)
 
 
@@ -89,3 +94,29 @@ def _frames(path: Path, person: Track | None) -> list[MediaItem]:
         MediaItem(type="image", path=path, box=face.box, roll=face.roll, start=face.time, end=face.time)
         for face in faces
     ]
+
+
+def _sound(path: Path, observation: Observation, person: Track | None) -> MediaItem:
+    """A sound, or what is heard of a long one."""
+    cues = observation.cues
+    speech = sorted((cue.start, cue.end) for cue in cues if cue.kind is CueKind.PROSODY and cue.name == "speech")
+    length = max((observation.media.duration or 0.0, *(end for _, end in speech)))
+    if length <= HEARD or not speech:
+        return MediaItem(type="audio", path=path)
+    start = round(_begin(speech, length, person.peaks[0].time if person and person.peaks else None), 2)
+    return MediaItem(type="audio", path=path, start=start, end=round(start + HEARD, 2))
+
+
+def _begin(speech: Sequence[tuple[float, float]], length: float, peak: float | None) -> float:
+    """Where the stretch of a long sound begins that holds the most speech: of those around the peak, or of all where these hold none.
+
+    Of equal ones that whose middle is nearest to the peak, or the first that begins with speech.
+    """
+    edges = np.maximum.accumulate([time for span in speech for time in span])
+    spoken = np.cumsum([share for start, end in speech for share in (0.0, end - start)])  # up to each edge
+    starts = np.asarray([*edges[::2], *(edges[1::2] - HEARD), *([peak - HEARD / 2] if peak is not None else [])])
+    starts = starts.clip(0.0, length - HEARD)
+    held = np.interp(starts + HEARD, edges, spoken) - np.interp(starts, edges, spoken)
+    far = np.abs(starts + HEARD / 2 - peak) if peak is not None else np.zeros(len(starts))
+    around = (held > 0) & (far <= HEARD / 2) & (peak is not None)
+    return float(starts[np.lexsort((far, -held.round(2), ~around))[0]])

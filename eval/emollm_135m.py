@@ -4,24 +4,28 @@
 
 ``--set`` is what :mod:`emollm.data_engines.embedded` built; its items were measured then, nothing is measured here. Answers are kept in
 ``OUT/<measure>.jsonl`` by model and question: the same command goes on where it was stopped, and other models join in the same folder. The table
-is printed, and written to ``OUT/proof.md`` and ``OUT/proof.json``; ``--model`` may be given several times (the seeds of a headline row).
+is printed, and written to ``OUT/proof.md`` and ``OUT/proof.json``; rows of measures that this call does not ask for stay in it, with their own
+sizes, so that several calls with different ``--limit`` make one table. ``--model`` may be given several times (the seeds of a headline row).
+Faces that equal a training tile are drawn and then left out.
 """
 
 import argparse
+import gc
 import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from emollm.errors import ConfigError, DataError, EmollmError, unknown_name
+from emollm.errors import ConfigError, DataError, EmollmError, one_line, unknown_name
 from emollm.eval import emollm_135m_labels as labels
 from emollm.eval.emollm_135m_asking import Answers, to_stderr
 from emollm.eval.emollm_135m_domains import domains
 from emollm.eval.emollm_135m_items import wording
-from emollm.eval.emollm_135m_proof import Proof, Sizes
+from emollm.eval.emollm_135m_proof import Proof, Sizes, copied
 from emollm.eval.emollm_135m_rationales import rationales
-from emollm.eval.emollm_135m_scores import Row, as_json, table
+from emollm.eval.emollm_135m_scores import Row, as_json, from_json, table
 from emollm.eval.emollm_135m_words import words
 from emollm.files import replacing
 from emollm.generate import DEFAULT, EMBEDDED
@@ -39,6 +43,20 @@ MEASURES: Mapping[str, Callable[[Proof], list[Row]]] = {
     "domains": domains,
 }
 """What can be measured, in the order of the table."""
+_NO_FACES = ("voice", "words", "domains")
+"""Measures without validation faces."""
+
+
+class Measured(NamedTuple):
+    """The rows of one measure."""
+
+    how: Mapping[str, Any]
+    """The set and the sizes that they were measured with."""
+    rows: list[Row]
+
+
+Table = dict[str, Measured]
+"""By measure."""
 
 
 def prove(
@@ -51,7 +69,7 @@ def prove(
     batch: int = 16,
     untuned: str = DEFAULT,
 ) -> list[Row]:
-    """The rows of the table; answers and table are written to ``out``.
+    """The rows of the table, those of earlier calls among them; answers and table are written to ``out``.
 
     Args:
         folder: The built set.
@@ -64,7 +82,7 @@ def prove(
         untuned: Name or folder of the untuned backbone.
 
     Raises:
-        EmollmError: An unknown measure, no such folder or model, damaged answers.
+        EmollmError: An unknown measure, no such folder or model, no tiles, damaged answers, another command that writes to ``out``.
     """
     if unknown := [one for one in measures if one not in MEASURES]:
         raise ConfigError(f"--measures: {unknown_name('measure', unknown[0], MEASURES)}")
@@ -74,32 +92,45 @@ def prove(
                 f"{name}: {path}: no such folder; give the one the set was built in, and that of the corpora"
             )
     sizes = sizes or Sizes()
-    answers = Answers(out, batch)
-    proofs = [Proof(folder, data, model, answers, sizes, untuned) for model in models]
-    rows: list[Row] = []
-    for name in (one for one in MEASURES if one in measures):
-        for proof in proofs:
-            to_stderr(f"{name}: {proof.model.name}")
-            known = {_name(one) for one in rows}  # what is beside a model is the same for the next one
-            rows += [one for one in MEASURES[name](proof) if _name(one) not in known]
-            _write(out, folder, rows, sizes)
-    rows += over_models(rows, [proof.model.name for proof in proofs])
-    _write(out, folder, rows, sizes)
-    return rows
+    asked = [one for one in MEASURES if one in measures]
+    with Answers(out, batch) as answers:
+        proofs = [Proof(folder, data, model, answers, sizes, untuned) for model in models]
+        if not set(asked) <= set(_NO_FACES):
+            copied(data)
+        names = [proof.model.name for proof in proofs]
+        done, earlier = Table(), _earlier(out / "proof.json")
+        while proofs:
+            proof = proofs.pop(0)
+            gc.collect()  # the model before this one: one at a time is loaded
+            for name in asked:
+                to_stderr(f"{name}: {proof.model.name}")
+                rows = done.setdefault(name, Measured({"set": str(folder), "sizes": sizes._asdict()}, [])).rows
+                known = {_name(one) for one in rows}  # what is beside a model is the same for the next one
+                rows += [one for one in MEASURES[name](proof) if _name(one) not in known]
+                _write(out, earlier | done)
+        for found in done.values():
+            found.rows.extend(over_models(found.rows, names))
+        return _write(out, earlier | done)
 
 
 def over_models(rows: Sequence[Row], models: Sequence[str]) -> list[Row]:
-    """Means over several models (three seeds of a recipe) of the numbers that all of them have; the range stands for the interval."""
-    found: dict[tuple[str, str, str], list[Row]] = {}
+    """Means over several models (three seeds of a recipe) of the numbers that all of them have, and of their differences to somebody else.
+
+    The range stands for the interval; of the notes that is kept which all of them have.
+    """
+    found: dict[tuple[str, str, str, str], list[Row]] = {}
     for one in rows:
-        if one.who in models and not math.isnan(one.value):
-            found.setdefault((one.measure, one.shown, one.metric), []).append(one)
+        model, minus, other = one.who.partition(" − ")
+        if model in models and not math.isnan(one.value):
+            found.setdefault((one.measure, one.shown, one.metric, minus + other), []).append(one)
     out = []
-    for some in found.values():
+    for (*_, other), some in found.items():
         if 1 < len(some) == len(models) == len({one.who for one in some}):
             values = [one.value for one in some]
-            who, note = f"mean of {len(some)} models", "range of the models, not an interval"
-            mean = sum(values) / len(values)
+            notes = [one.note.split("; ") for one in some]
+            shared = [part for part in notes[0] if part and all(part in own for own in notes)]
+            note = "; ".join(["range of the models, not an interval", *shared])
+            who, mean = f"mean of {len(some)} models{other}", sum(values) / len(values)
             out.append(some[0]._replace(who=who, value=mean, low=min(values), high=max(values), note=note))
     return out
 
@@ -108,14 +139,40 @@ def _name(one: Row) -> tuple[str, ...]:
     return one.measure, one.shown, one.who, one.metric, one.note
 
 
-def _write(out: Path, folder: Path, rows: Sequence[Row], sizes: Sizes) -> None:
-    """The table so far."""
+def _earlier(file: Path) -> Table:
+    """The table of earlier calls; nothing where there is none.
+
+    Raises:
+        DataError: The file is no such table.
+    """
+    try:
+        found = json.loads(file.read_text("utf-8"))
+        rows = [from_json(one) for one in found["rows"]]
+        measures = found.get("measures") or {
+            one.measure: {name: found[name] for name in ("set", "sizes")} for one in rows
+        }
+        return {name: Measured(how, [one for one in rows if one.measure == name]) for name, how in measures.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{file}: not a table of this command: {one_line(repr(error))}; remove it") from error
+
+
+def _write(out: Path, found: Table) -> list[Row]:
+    """Writes the table so far; its rows."""
+    found = {name: found[name] for name in MEASURES if name in found}
+    rows = [one for each in found.values() for one in each.rows]
     with replacing(out / "proof.json", "w") as file:
         asked = {task.value: wording(task) for task in (Task.RECOGNITION, Task.REASONING)}
-        found = {"set": str(folder), "sizes": sizes._asdict(), "asked": asked, "rows": [as_json(one) for one in rows]}
-        json.dump(found, file, indent=1, ensure_ascii=False)
+        how = {name: each.how for name, each in found.items()}
+        told = {"asked": asked, "measures": how, "rows": [as_json(one) for one in rows]}
+        json.dump(told, file, indent=1, ensure_ascii=False)
     with replacing(out / "proof.md", "w") as file:
-        file.write(f"{table(rows)}\n")
+        file.write(f"{table(rows)}\n\n")
+        for name, each in found.items():
+            sizes = ", ".join(f"{key} {value}" for key, value in each.how["sizes"].items() if value is not None)
+            file.write(f"- {name}: {sizes}; {each.how['set']}\n")
+    return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -123,7 +180,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m emollm.eval.emollm_135m", description=__doc__.split("\n")[0])
     parser.add_argument("--set", type=Path, required=True, help="folder of the built training set, with items")
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder of the corpora (goemotions/ekman, sfhq and clips are read)"
+        "--data",
+        type=Path,
+        required=True,
+        help="folder of the corpora (ferplus, goemotions/ekman, sfhq and clips are read)",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of answers and table; the same command goes on")
     parser.add_argument("--model", action="append", help=f"name or folder, once or several times ({EMBEDDED})")

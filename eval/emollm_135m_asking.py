@@ -1,19 +1,22 @@
 """Asking models and keeping what they answer: each answer is a line of ``OUT/<measure>.jsonl``, so that nothing is asked twice.
 
 An answer is known by the model's name and version and by a digest of all that it was given; what another measure asked already is taken
-from there. A question that cannot be asked (a picture that cannot be read, a prompt too long) is kept with its reason and counts as unanswered.
+from there. A question that cannot be asked (a picture that cannot be read, a prompt too long) is kept with its reason and counts as unanswered;
+the next run asks it again. One command at a time writes into a folder.
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from emollm.errors import DataError, EmollmError, MediaError, one_line
-from emollm.generate import Generator, PromptTooLong
+from emollm.generate import PromptTooLong
 from emollm.modeling.speaking import Asked
 
 _EVERY = 10.0
@@ -40,22 +43,6 @@ class Scorer(Protocol):
         ...
 
 
-class TextOnly:
-    """A language model that is given the text of a conversation, one after the other.
-
-    Args:
-        generator: The model.
-    """
-
-    def __init__(self, generator: Generator) -> None:
-        self.name = generator.name
-        self._generator = generator
-
-    def generate_many(self, asked: Sequence[Asked], *, max_tokens: int) -> list[str]:
-        """See :meth:`Speaker.generate_many`."""
-        return [self._generator.generate(one.messages, max_tokens=max_tokens) for one in asked]
-
-
 class Question(NamedTuple):
     """Something to ask."""
 
@@ -68,7 +55,7 @@ class Question(NamedTuple):
 
 
 class Answers:
-    """The answers that are known, and asking for those that are not.
+    """The answers that are known, and asking for those that are not; the folder is locked until it is left.
 
     Args:
         folder: Where the answers lie; made if need be.
@@ -77,20 +64,28 @@ class Answers:
 
     Raises:
         DataError: A file of answers is damaged.
-        EmollmError: The folder cannot be made.
+        EmollmError: The folder cannot be made, or another command writes into it.
     """
 
     def __init__(self, folder: Path, batch: int = 16, say: Callable[[str], None] | None = None) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise EmollmError(f"{folder}: cannot be made: {error.strerror}; give another folder for --out") from error
         self.folder, self._batch, self._say = folder, batch, say or to_stderr
         self._known: dict[str, dict[str, Any]] = {}
         self._own: dict[str, set[str]] = {}
-        for path in sorted(folder.glob("*.jsonl")):
-            self._own[path.stem] = {row["key"] for row in _rows(path)}
-            self._known |= {row["key"]: row for row in _rows(path)}
+        self._lock = _locked(folder)
+        try:
+            for path in sorted(folder.glob("*.jsonl")):
+                found = {row["key"]: row for row in _rows(path) if "error" not in row}
+                self._own[path.stem] = set(found)
+                self._known |= found
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._lock)
 
     def replies(
         self, measure: str, speaker: Speaker, questions: Sequence[Question], max_tokens: int
@@ -187,6 +182,25 @@ def _key(name: str, what: str, asked: Asked) -> str:
 def _length(question: Question) -> int:
     """About how long a question is."""
     return sum(len(message.to_json()) for message in question.asked.messages) + 100 * len(question.asked.media)
+
+
+def _locked(folder: Path) -> int:
+    """The folder, made if need be and locked; the lock ends with the process, however that ends.
+
+    Raises:
+        EmollmError: It cannot be made or opened, or another process holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise EmollmError(f"{folder}: cannot be made: {error.strerror}; give another folder for --out") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise EmollmError(f"{folder}: another command writes into it; wait for it, or give another --out") from error
+    return handle
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

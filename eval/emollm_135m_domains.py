@@ -1,7 +1,8 @@
 """A look at other domains: made-up faces and English voices, measured here and answered as ``emollm explain`` does; no domain was trained on.
 
 Faces are SFHQ's, which no camera took; their labels come from searching pictures by words, not from people. Voices are seven acted English
-sentences of two speakers, named by what was acted. ``OUT/domains.md`` holds each answer, to be read one by one.
+sentences of two speakers, named by what was acted. ``OUT/domains-<model>.md`` holds each answer, to be read one by one. A file that cannot be
+read is told of and counted, and the others are measured.
 """
 
 import csv
@@ -14,13 +15,13 @@ import numpy as np
 from emollm.answering import MAX_TOKENS, asked_about
 from emollm.clip_files import open_clip
 from emollm.emotions import LabelSet
-from emollm.errors import DataError
+from emollm.errors import DataError, MediaError, one_line
 from emollm.eval.emollm_135m_asking import Question, to_stderr
 from emollm.eval.emollm_135m_items import person
 from emollm.eval.emollm_135m_proof import Proof
-from emollm.eval.emollm_135m_scores import Row, Said, of_sums, row
+from emollm.eval.emollm_135m_scores import Row, Said, noted, of_sums, row
 from emollm.evidence import Faithfulness, check
-from emollm.files import replacing
+from emollm.files import opened_text, replacing
 from emollm.metrics.bootstrap import bootstrap
 from emollm.perception import observe
 from emollm.rationale_text import split
@@ -28,13 +29,15 @@ from emollm.replies import label_in
 from emollm.types import Claim, Clip, Observation, Verdict
 
 FACES, VOICES = "sfhq/labels.csv", "clips"
+COLUMNS = ("file", "label7", "query")
+"""Of the table of faces."""
 SPEAKERS = ("Claire", "Mark")
 
 
 class Look(NamedTuple):
     """One item of another domain."""
 
-    clip: Clip
+    path: Path
     gold: str | None
     """In the words of the set that is asked for; None where the domain's own word has no place in it."""
     told: str
@@ -46,6 +49,7 @@ class Read(NamedTuple):
 
     look: Look
     seen: Observation
+    """What was measured."""
     reply: str | None
     """None where nothing was measured or it could not be asked."""
     label: str | None
@@ -57,31 +61,43 @@ def domains(proof: Proof) -> list[Row]:
     """Accuracy and supported share on faces of SFHQ and English voices, and the page of all answers.
 
     Raises:
-        DataError: The data folder holds neither.
+        DataError: The data folder holds neither, or the table of faces is none.
     """
     rows: list[Row] = []
     pages = []
     for name, looks in (("SFHQ faces", list(faces(proof))), ("English voices", list(voices(proof)))):
-        most = proof.sizes.limit or len(looks)
-        if found := _read(proof, looks[:most]):
-            rows += _rows(proof, name, found)
-            pages.append(page(name, found))
-    if not rows:
+        taken = looks[: proof.sizes.limit or len(looks)]
+        found, unread = _read(proof, taken)
+        if found:
+            note = f"{len(unread)} of {len(taken)} files cannot be read and are left out" if unread else ""
+            rows += noted(_rows(proof, name, found), note)
+        if taken:
+            pages.append("\n".join([page(name, found), *(f"\n- {line}" for line in unread)]))
+    if not pages:
         raise DataError(f"{proof.data}: holds neither {FACES} nor {VOICES}/Claire_*.wav; leave the measure domains out")
-    with replacing(proof.answers.folder / "domains.md", "w") as file:
+    with replacing(proof.answers.folder / f"domains-{proof.model.name}.md", "w") as file:
         file.write("\n\n".join(pages) + "\n")
     return rows
 
 
 def faces(proof: Proof) -> Iterator[Look]:
-    """Those of SFHQ, by their table."""
+    """Those of SFHQ, by their table.
+
+    Raises:
+        DataError: It has other columns, or a line has fewer.
+    """
     table = proof.data / FACES
     if not table.is_file():
         return
-    with table.open(encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            gold = proof.labels.find(line["label7"]) if line["label7"] else None
-            yield Look(_clip(table.parent / "img" / line["file"]), gold, line["query"])
+    with opened_text(table) as file:
+        lines = csv.DictReader(file)
+        if lacking := [name for name in COLUMNS if name not in (lines.fieldnames or ())]:
+            raise DataError(f"{table}: lacks the column {lacking[0]}; expected {', '.join(COLUMNS)}")
+        for line in lines:
+            name, word, told = (line[column] for column in COLUMNS)
+            if not name or word is None or told is None:
+                raise DataError(f"{table}:{lines.line_num}: expected a file, a label or nothing, and a query")
+            yield Look(table.parent / "img" / name, proof.labels.find(word) if word else None, told)
 
 
 def voices(proof: Proof) -> Iterator[Look]:
@@ -90,32 +106,34 @@ def voices(proof: Proof) -> Iterator[Look]:
         speaker, _, acted = path.stem.partition("_")
         if speaker in SPEAKERS:
             word = acted.partition("_")[0]
-            yield Look(_clip(path), proof.labels.find(word), word)
+            yield Look(path, proof.labels.find(word), word)
 
 
-def _clip(path: Path) -> Clip:
-    """A file by its own name, wherever it lies."""
-    return open_clip(path).model_copy(update={"id": path.stem})
-
-
-def _read(proof: Proof, looks: Sequence[Look]) -> list[Read]:
+def _read(proof: Proof, looks: Sequence[Look]) -> tuple[list[Read], list[str]]:
+    """What was answered about the items that can be read, and a line for each that cannot."""
     if looks:
         to_stderr(f"domains: measuring {len(looks)} items")
-    seen = [observe(look.clip) for look in looks]
+    measured: list[tuple[Look, Clip, Observation]] = []
+    unread: list[str] = []
+    for look in looks:
+        try:
+            clip = open_clip(look.path).model_copy(update={"id": look.path.stem})  # wherever it lies
+            measured.append((look, clip, observe(clip)))
+        except (DataError, MediaError) as error:
+            unread.append(one_line(str(error)))
+            to_stderr(f"domains: left out: {unread[-1]}")
     asked = {
-        place: asked_about(look.clip, one, proof.labels, person(one))
-        for place, (look, one) in enumerate(zip(looks, seen, strict=True))
-        if one.of(person(one))
+        place: asked_about(clip, seen, proof.labels, person(seen))
+        for place, (_, clip, seen) in enumerate(measured)
+        if seen.of(person(seen))
     }
     questions = [
-        Question(looks[place].clip.id, "all that was measured", one, looks[place].gold or "")
+        Question(measured[place][1].id, "all that was measured", one, measured[place][0].gold or "")
         for place, one in asked.items()
     ]
     replies = dict(zip(asked, proof.answers.replies("domains", proof.model, questions, MAX_TOKENS), strict=True))
-    return [
-        answered(proof.labels, look, one, replies.get(place))
-        for place, (look, one) in enumerate(zip(looks, seen, strict=True))
-    ]
+    found = [answered(proof.labels, look, seen, replies.get(place)) for place, (look, _, seen) in enumerate(measured)]
+    return found, unread
 
 
 def answered(labels: LabelSet, look: Look, seen: Observation, reply: str | None) -> Read:
@@ -128,8 +146,12 @@ def answered(labels: LabelSet, look: Look, seen: Observation, reply: str | None)
 def _rows(proof: Proof, name: str, found: Sequence[Read]) -> list[Row]:
     who, measure = proof.model.name, "domains"
     labelled = [one for one in found if one.look.gold is not None]
-    said = Said.of([one.look.gold or "" for one in labelled], [one.label for one in labelled], proof.labels.labels)
-    rows = said.rows(measure, name, who, ("war", "uar"))
+    rows: list[Row] = []
+    if labelled:
+        said = Said.of([one.look.gold or "" for one in labelled], [one.label for one in labelled], proof.labels.labels)
+        rows += said.rows(measure, name, who, ("war", "uar"))
+    else:
+        to_stderr(f"domains: {name}: none of {len(found)} items has a label that counts: no accuracy; raise --limit")
     counts = np.array([Faithfulness.of(one.claims) for one in found], np.float64)
     decided = counts[:, 0] + counts[:, 1]
     support = bootstrap({"support": of_sums(counts[:, 0], decided)}, len(found))["support"]
@@ -144,10 +166,10 @@ def page(name: str, found: Sequence[Read]) -> str:
         right = "" if one.look.gold is None else "right" if one.label == one.look.gold else "wrong"
         counts = "/".join(map(str, Faithfulness.of(one.claims)))
         lines.append(
-            f"| {one.look.clip.id} | {one.look.told} | {one.look.gold or '–'} | {one.label or '–'} | {right} | {counts} |"
+            f"| {one.look.path.stem} | {one.look.told} | {one.look.gold or '–'} | {one.label or '–'} | {right} | {counts} |"
         )
     for one in found:
-        lines += ["", f"## {one.look.clip.id}: {one.look.told}", "", *_answer(one)]
+        lines += ["", f"## {one.look.path.stem}: {one.look.told}", "", *_answer(one)]
     return "\n".join(lines)
 
 

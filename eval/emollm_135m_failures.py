@@ -58,24 +58,26 @@ def wrong(cases: Sequence[Case], replies: Mapping[str, str], most: int, seed: in
 
 
 def replies_of(path: Path, model: str) -> dict[str, str]:
-    """The replies of a model, by item.
+    """The replies of one version of a model, by item.
 
     Args:
         path: Answers of :mod:`emollm.eval.emollm_135m`.
-        model: What its name begins with.
+        model: Its name, which takes the version that was asked last, or ``name@version``.
 
     Raises:
         DataError: There are none.
     """
     try:
         rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        found = {row["id"]: row["reply"] for row in rows if row["model"].startswith(model) and row.get("reply")}
+        versions = [name for row in rows if model in ((name := row["model"]), name.rpartition("@")[0])]
+        found = {row["id"]: row["reply"] for row in rows if row["model"] in versions[-1:] and row.get("reply")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}: expected answers of emollm.eval.emollm_135m: {' '.join(str(error).split())}"
         ) from error
     if not found:
-        raise DataError(f"{path}: no reply of {model}; give another --model or --answers")
+        there = ", ".join(sorted({row["model"] for row in rows})) or "nobody"
+        raise DataError(f"{path}: no reply of {model}, only of {there}; give another --model or --answers")
     return found
 
 
@@ -131,13 +133,17 @@ def _measured(seen: Observation) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Draws; 0 done, 2 nothing done."""
+    """Draws; 0 done, 2 nothing done, 130 stopped."""
     parser = argparse.ArgumentParser(
         prog="python -m emollm.eval.emollm_135m_failures", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--set", type=Path, required=True, help="folder of the built training set, with items")
     parser.add_argument("--answers", type=Path, required=True, help="answers about faces: OUT/face_cues.jsonl")
-    parser.add_argument("--model", default="emollm-135m", help="what the model's name begins with (%(default)s)")
+    parser.add_argument(
+        "--model",
+        default="emollm-135m",
+        help="whose: a name, then its version that was asked last, or name@version (%(default)s)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="the picture: .svg or .png")
     parser.add_argument("--most", type=int, default=8, help="faces that are drawn (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of which are drawn (%(default)s)")
@@ -150,6 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EmollmError as error:
         to_stderr(str(error))
         return 2
+    except KeyboardInterrupt:
+        to_stderr("stopped; nothing was drawn")
+        return 130
     print(f"{given.out}: {len(found)} faces")
     return 0
 

@@ -5,9 +5,9 @@ from random import Random
 
 from emollm.eval.emollm_135m_asking import Question
 from emollm.eval.emollm_135m_items import MEDIA, Case, ask, drawn
-from emollm.eval.emollm_135m_probe import probe
-from emollm.eval.emollm_135m_proof import Proof
-from emollm.eval.emollm_135m_scores import Row, Said, share
+from emollm.eval.emollm_135m_probe import TONE, probe, toned
+from emollm.eval.emollm_135m_proof import Proof, left_out
+from emollm.eval.emollm_135m_scores import Row, Said, noted, share
 from emollm.modeling.speaking import Asked
 from emollm.turns import without
 from emollm.types import CueKind, Observation
@@ -57,22 +57,34 @@ def face_cues_hidden(proof: Proof) -> list[Row]:
 
 
 def _faces(proof: Proof, measure: str, shown: str, cues: Cues | None) -> list[Row]:
-    cases = proof.cases("face", None if cues is None else proof.sizes.cued)
-    said = proof.said(cases, proof.told(measure, shown, cases, _asking(proof, cues)))
-    own = proof.said(cases, [expression(case.seen) for case in cases])
+    taken = proof.cases("face", None if cues is None else proof.sizes.cued)
+    cases = proof.fresh(taken)
+    if not cases:
+        return []
+    seen = _found(cases)
+    named = {
+        case.id: label for case, label in zip(seen, proof.told(measure, shown, seen, _asking(proof, cues)), strict=True)
+    }
+    said = proof.said(cases, [named.get(case.id) for case in cases])
+    own = proof.said(cases, [expression(case) for case in cases])
     sources = sorted({str(cue.source) for case in cases for cue in case.seen.cues if cue.kind is CueKind.EXPRESSION})
-    note = "highest expression cue of the measured item"
-    who = ", ".join(sources) or "face encoder"
-    rows = [*said.rows(measure, shown, proof.model.name, _FACE), *own.rows(measure, "picture", who, _FACE, note)]
+    note, who = "highest expression cue of the measured item", ", ".join(sources) or "face encoder"
+    unseen = len(cases) - len(seen)
+    none = f"{unseen} of {len(cases)} faces are not found and count as unanswered" if unseen else ""
+    rows = noted(
+        [*said.rows(measure, shown, proof.model.name, _FACE), *own.rows(measure, "picture", who, _FACE, note)], none
+    )
     rows.append(said.over(own, measure, shown, f"{proof.model.name} − {who}", "war"))
-    found = [place for place, case in enumerate(cases) if expression(case.seen) is not None]
+    found = [place for place, case in enumerate(cases) if expression(case) is not None]
     if 0 < len(found) < len(cases):
         ours, theirs = _some(said, found), _some(own, found)
         only = "faces that perception measures"
         rows += ours.rows(measure, f"{shown}; {only}", proof.model.name, ("war",))
         rows += theirs.rows(measure, f"picture; {only}", who, ("war",), note)
         rows.append(ours.over(theirs, measure, f"{shown}; {only}", f"{proof.model.name} − {who}", "war"))
-    return rows if cues is None else [*rows, *proof.beside(measure, cases, cues, _FACE)]
+    if cues is not None:
+        rows += proof.beside(measure, taken, cues, _FACE)
+    return noted(rows, left_out(len(taken) - len(cases)))
 
 
 def _asking(proof: Proof, cues: Cues | None, media: Sequence[str] = MEDIA) -> Callable[[Case], Asked]:
@@ -83,9 +95,9 @@ def _some(said: Said, places: Sequence[int]) -> Said:
     return Said(said.gold[list(places)], said.answer[list(places)], said.words)
 
 
-def expression(seen: Observation) -> str | None:
-    """The expression net's answer as it was measured: its likeliest class; None where no face was measured."""
-    nets = [cue for cue in seen.cues if cue.kind is CueKind.EXPRESSION]
+def expression(case: Case) -> str | None:
+    """The expression net's answer about the person of a case as it was measured: its likeliest class; None where no face was measured."""
+    nets = [cue for cue in case.seen.cues if cue.kind is CueKind.EXPRESSION and cue.track == case.track]
     return max(nets, key=lambda cue: cue.value or 0.0).name if nets else None
 
 
@@ -98,7 +110,8 @@ def swap(proof: Proof) -> list[Row]:
     Only faces that perception finds are paired. An answer without a label counts as one that has not changed.
     """
     model, all_pairs = proof.model.name, pairs(_found(proof.cases("face")), PAIRS, proof.sizes.seed)
-    chosen = drawn(all_pairs, proof.sizes.limit, proof.sizes.seed)
+    taken = drawn(all_pairs, proof.sizes.limit, proof.sizes.seed)
+    chosen = [(a, b) for a, b in taken if not proof.is_copy(a) and not proof.is_copy(b)]
     if not chosen:
         return []
     first = proof.told("swap", "picture A", [a for a, _ in chosen], _asking(proof, None))
@@ -116,7 +129,7 @@ def swap(proof: Proof) -> list[Row]:
         rows.append(share([one for one, _ in follows], "swap", shown, model, "label of A (picture)"))
         rows.append(share([two for _, two in follows], "swap", shown, model, "label of B (cues)"))
         rows.append(share([not one and not two for one, two in follows], "swap", shown, model, "neither"))
-    return rows
+    return noted(rows, left_out(len(taken) - len(chosen), "pairs "))
 
 
 def pairs(cases: Sequence[Case], most: int, seed: int) -> list[tuple[Case, Case]]:
@@ -137,16 +150,21 @@ def _found(cases: Sequence[Case]) -> list[Case]:
 def voice(proof: Proof) -> list[Row]:
     """Voices of speakers that nothing was trained on, beside a linear probe of the Whisper encoder on the same training speakers.
 
-    The intervals are over utterances, because two speakers are too few to resample.
+    A model with a tone head stands beside that head's own answers too. The intervals are over utterances, because two speakers are too few to
+    resample.
     """
     cases, model = proof.cases("voice"), proof.model.name
-    probed = probe(proof, cases)
+    probed, heads = probe(proof, cases), toned(proof, cases)
     rows = []
     for shown, cues in (("sound", None), ("sound and cues", _all)):
         said = proof.said(cases, proof.told("voice", shown, cases, _asking(proof, cues)))
         rows += said.rows("voice", shown, model, _VOICE)
         rows.append(said.over(probed.said, "voice", shown, f"{model} − linear probe", "uar"))
+        if heads is not None:
+            rows.append(said.over(heads.said, "voice", shown, f"{model} − {TONE}", "uar"))
     rows += probed.said.rows("voice", "sound", "linear probe", _VOICE, probed.note)
+    if heads is not None:
+        rows += heads.said.rows("voice", "sound", TONE, _VOICE, heads.note)
     return [*rows, *proof.beside("voice", cases, _all, _VOICE)]
 
 
@@ -160,12 +178,14 @@ def ablations(proof: Proof) -> list[Row]:
     for case in proof.cases("combined", proof.sizes.cued):
         groups.setdefault(f"combined: {' + '.join(case.streams)}", []).append(case)
     rows = []
-    for name, cases in groups.items():
+    for name, taken in groups.items():
+        cases = proof.fresh(taken)
         if not cases:
             continue
+        note = left_out(len(taken) - len(cases))
         for what, asking in _ways(proof, cases[0].streams):
             said = proof.said(cases, proof.told("ablations", f"{name}: {what}", cases, asking))
-            rows += said.rows("ablations", f"{name}: {what}", proof.model.name, ("war",))
+            rows += said.rows("ablations", f"{name}: {what}", proof.model.name, ("war",), note)
     return rows
 
 

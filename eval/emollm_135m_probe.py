@@ -1,13 +1,13 @@
 """What a linear reading of the Whisper encoder tells of voices: the floor that the model's own answers have to clear.
 
 Features are the means of the encoder's last layer over the frames of the voice itself; classes weigh the same; the L2 is chosen by leaving
-each training speaker out in turn. Linear probes: Alain & Bengio 2016.
+each training speaker out in turn. Linear probes: Alain & Bengio 2016. What a tone head inside of the model says (:mod:`emollm.modeling.tone`) is
+asked beside it, because the model is told that.
 """
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +16,16 @@ from emollm.errors import DataError, ModelError
 from emollm.eval.emollm_135m_asking import to_stderr
 from emollm.eval.emollm_135m_scores import Said
 from emollm.files import replacing
-from emollm.generate import EMBEDDED
 from emollm.linear import Codes, fit, left_out, mean_recall
 from emollm.measured_items import Case, read, voice
 
 if TYPE_CHECKING:
     from emollm.eval.emollm_135m_proof import Proof
-    from emollm.modeling.assemble import Built
 
-L2 = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1)
+L2 = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1)
 """What is tried: weight of the squared weights beside the mean cross-entropy."""
+TONE = "tone head of the model"
+"""Who answers."""
 
 
 class Probed(NamedTuple):
@@ -67,30 +67,65 @@ def features(proof: "Proof", cases: Sequence[Case]) -> NDArray[np.float32]:
     if file.is_file():
         return np.asarray(np.load(file, allow_pickle=False), np.float32)
     to_stderr(f"voice: features of {len(cases)} voices")
-    found = _heard(_open(proof.source), cases, proof.folder)
+    found = _heard(proof, cases)
     with replacing(file) as out:
         np.save(out, found, allow_pickle=False)
     return found
 
 
-def _open(source: str) -> "Built":
-    from emollm.modeling.assemble import load
-    from emollm.modeling.shipped import open_shipped
-
-    return open_shipped(source) if source == EMBEDDED else load(Path(source).expanduser())
-
-
-def _heard(built: "Built", cases: Sequence[Case], root: Path) -> NDArray[np.float32]:
+def _heard(proof: "Proof", cases: Sequence[Case]) -> NDArray[np.float32]:
     """Means of the last layer over each voice's own frames."""
     from emollm.modeling.tone import layer_means
 
-    streams = built.model.model.streams
+    sounds = [voice(case, proof.folder) for case in cases]
+    extractor = proof.model.built().processor.feature_extractor
+    return layer_means(_tower(proof).model, extractor, sounds)[:, -1].float().cpu().numpy()
+
+
+def _tower(proof: "Proof") -> Any:
+    """The model's :class:`emollm.modeling.towers.WhisperTower`."""
+    from emollm.modeling.towers import WhisperTower
+
+    streams = proof.model.ready().model.streams
     tower = streams["speech"].tower if "speech" in streams else None
-    encoder = getattr(tower, "model", None)
-    if encoder is None:
+    if not isinstance(tower, WhisperTower):
         raise ModelError("the model has no Whisper encoder; leave the measure voice out")
-    sounds = [voice(case, root) for case in cases]
-    return layer_means(encoder, built.processor.feature_extractor, sounds)[:, -1].numpy()
+    return tower
+
+
+# ---- the head inside ------------------------------------------------------------------------------------------------
+
+
+def toned(proof: "Proof", cases: Sequence[Case]) -> Probed | None:
+    """The likeliest tone of each voice as the model's own tone head tells it; None for a model without one.
+
+    Raises:
+        ModelError: The model does not hear.
+    """
+    import torch
+
+    tower = _tower(proof)
+    if tower.tone is None:
+        return None
+    words = proof.model.ready().config.stream("speech").settings["tone"]["labels"]
+    extractor = proof.model.built().processor.feature_extractor
+    told = []
+    for case in cases:
+        heard = extractor(
+            [voice(case, proof.folder)],
+            sampling_rate=16_000,
+            padding="max_length",
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
+        weight = next(tower.parameters())
+        frames, lengths = heard["input_features"].to(weight), heard["attention_mask"].sum(-1).to(weight.device)
+        with torch.inference_mode():
+            told.append(words[int(tower(frames, lengths).summary[0].argmax())])
+    layers = "+".join(str(layer) for layer in tower.layers)
+    return Probed(
+        proof.said(cases, told), f"its likeliest class, from Whisper layers {layers}; the model is given what it tells"
+    )
 
 
 # ---- fitting --------------------------------------------------------------------------------------------------------

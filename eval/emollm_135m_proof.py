@@ -7,21 +7,25 @@ from typing import NamedTuple
 
 from emollm import measured_items
 from emollm.emotions import LabelSet
-from emollm.errors import ConfigError
+from emollm.errors import ConfigError, DataError
 from emollm.eval import emollm_135m_items as items
-from emollm.eval.emollm_135m_asking import Answers, Question, Speaker, TextOnly
+from emollm.eval.emollm_135m_asking import Answers, Question, Speaker
 from emollm.eval.emollm_135m_items import Case
 from emollm.eval.emollm_135m_scores import Row, Said
+from emollm.eval.emollm_135m_untuned import Untuned
+from emollm.face_sets.copies import copies
 from emollm.generate import DEFAULT, open_generator
 from emollm.modeling.speaking import Asked, EmoLLMGenerator
 from emollm.reasoner import reason
-from emollm.replies import label_in
+from emollm.replies import forms, label_in
 from emollm.types import Observation
 
 LABEL_TOKENS = 12
 """Length of a reply that is the label alone."""
 UNTUNED_TOKENS = 48
 """Length of the untuned backbone's reply to the same question, which it answers in sentences."""
+TILES = "ferplus/ferplus_train_valid.npz"
+"""FER+ below the data folder: what tells which faces equal a training tile."""
 
 
 class Sizes(NamedTuple):
@@ -70,9 +74,9 @@ class Proof:
         self.cases = cache(self._cases)
 
     @cached_property
-    def untuned(self) -> Speaker:
+    def untuned(self) -> Untuned:
         """The backbone before any training, given text alone."""
-        return TextOnly(open_generator(self._untuned))
+        return Untuned(self._untuned)
 
     @cached_property
     def labels(self) -> LabelSet:
@@ -83,6 +87,14 @@ class Proof:
         """Validation items of a part, no more than ``most`` and the limit."""
         bounds = [one for one in (most, self.sizes.limit) if one is not None]
         return items.drawn(measured_items.read(self.folder, part), min(bounds, default=None), self.sizes.seed)
+
+    def is_copy(self, case: Case) -> bool:
+        """Whether its face equals a training tile, pixel by pixel: it is drawn like all others, and then left out."""
+        return "face" in case.streams and not copied(self.data).isdisjoint((case.id, *case.made_of))
+
+    def fresh(self, cases: Sequence[Case]) -> list[Case]:
+        """Those whose face is no copy of a training tile."""
+        return [case for case in cases if not self.is_copy(case)]
 
     def few(self, cases: Sequence[Case], most: int | None = None) -> list[Case]:
         """Those that the untuned backbone is asked about."""
@@ -128,22 +140,62 @@ class Proof:
     ) -> list[Row]:
         """What the cues reasoner and the untuned backbone make of the same cues.
 
+        Of the backbone there are two answers: the first label word that it writes, and the label that it finds likeliest.
+
         Args:
             measure: Name of the measure.
-            cases: All of them; the backbone is asked about a few.
+            cases: All that were drawn; the backbone is asked about a few. Copies of training tiles are left out here.
             cues: What is given.
             metrics: What is reported.
             words: The labels that count; those asked for if not given.
         """
         words = words or self.labels.labels
+        few, cases = self.fresh(self.few(cases)), self.fresh(cases)
         told = [reason(cues(case), self.labels, track=case.track).label for case in cases]
         rows = Said.of([case.gold for case in cases], told, words).rows(measure, "cues", "cues reasoner", metrics)
-        if few := self.few(cases):
-            found = self.told(
-                measure, "cues", few, lambda case: items.ask(case, self.folder, media=(), cues=cues(case)), self.untuned
-            )
-            said = Said.of([case.gold for case in few], found, words)
-            rows += said.rows(
-                measure, "cues as text", self.untuned.name, metrics, f"{len(few)} of {len(cases)}, by seed"
-            )
-        return rows
+        if not few:
+            return rows
+
+        def asked(case: Case) -> Asked:
+            return items.ask(case, self.folder, media=(), cues=cues(case))
+
+        gold, drawn = [case.gold for case in few], f"{len(few)} of {len(cases)}, by seed"
+        named = self.told(measure, "cues", few, asked, self.untuned)
+        note = f"{drawn}; first label word of {UNTUNED_TOKENS} tokens"
+        rows += Said.of(gold, named, words).rows(measure, "cues as text", self.untuned.name, metrics, note)
+        shown = "cues as text, labels ranked by likelihood"
+        ranked = Said.of(gold, self._likeliest(measure, few, asked), words)
+        return rows + ranked.rows(measure, shown, self.untuned.name, metrics, drawn)
+
+    def _likeliest(self, measure: str, cases: Sequence[Case], ask: Callable[[Case], Asked]) -> list[str | None]:
+        """The label that the untuned backbone finds likeliest as the begin of its reply, by the likeliest of the words that it goes by.
+
+        Our model's labels are ranked in the same way where it named one (:func:`emollm.answering.ranked`); as nothing was written here, each
+        word counts in small letters and with a capital.
+        """
+        known = [(label, word) for label, own in forms(self.labels).items() for word in own]
+        known += [(label, word.capitalize()) for label, word in known]
+        questions = [Question(case.id, "cues, labels ranked", ask(case), case.gold) for case in cases]
+        found = self.answers.scores(measure, self.untuned, questions, [word for _, word in known])
+        return [None if scores is None else known[scores.index(max(scores))][0] for scores in found]
+
+
+@cache
+def copied(data: Path) -> frozenset[str]:
+    """Ids of the validation faces of FER+ that equal a training tile.
+
+    Raises:
+        DataError: The tiles are not there, or cannot be read.
+    """
+    file = data / TILES
+    if not file.is_file():
+        raise DataError(
+            f"--data: {file}: no such file; faces that equal a training tile are left out, which takes all tiles: "
+            "give the folder of the corpora, or leave out the measures with faces"
+        )
+    return copies(file, "valid", "train")
+
+
+def left_out(count: int, what: str = "") -> str:
+    """The note of rows without faces that equal a training tile; nothing if there were none."""
+    return f"{count} {what}left out: the face is a pixel-exact copy of a training tile" if count else ""

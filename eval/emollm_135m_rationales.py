@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emollm.answering import backed
+from emollm.answering import MAX_TOKENS, backed
 from emollm.eval.emollm_135m_asking import Question, Speaker
 from emollm.eval.emollm_135m_items import Case, ask, drawn, person
-from emollm.eval.emollm_135m_proof import Proof
-from emollm.eval.emollm_135m_scores import Row, of_sums, row, share
+from emollm.eval.emollm_135m_proof import Proof, left_out
+from emollm.eval.emollm_135m_scores import Row, noted, of_sums, row, share
 from emollm.evidence import Faithfulness, check, check_text
 from emollm.metrics.bootstrap import Estimate, bootstrap, difference, mean
 from emollm.rationale_text import join, split
@@ -29,12 +29,12 @@ WANTED = {"face": 200, "voice": 60, "words": 60, "combined": 60}
 """Items of each part."""
 UNTUNED = 40
 """Of these, answered by the untuned backbone too."""
-TOKENS = 256
 
 _SUPPORT, _TWO, _UNPARSED = "supported share", "two checkable claims or more", "unparsed"
-_KEPT = ", contradicted sentences left out"
-"""Behind the name of what is told of the answers of ``emollm explain``; as it checks them itself, their support is no proof of the model's."""
-_BY_PART = (_SUPPORT, _TWO, _UNPARSED, _TWO + _KEPT)
+_WRITTEN, _KEPT = ", as written", ", as emollm explain delivers it"
+"""Behind the names of what is told of both; as ``explain`` checks its answers itself, their support is no proof of the model's."""
+_LEFT = "contradicted sentences left out"
+_BY_PART = (_SUPPORT + _WRITTEN, _TWO + _WRITTEN, _SUPPORT + _KEPT, _TWO + _KEPT, _UNPARSED)
 """What is also told of each part."""
 
 
@@ -61,18 +61,35 @@ class Checked(NamedTuple):
 def rationales(proof: Proof) -> list[Row]:
     """Support of claims by own and by other evidence, claims an answer, unread answers; for each who answers."""
     seed = proof.sizes.seed
-    chosen = [
+    taken = [
         one for part, most in WANTED.items() for one in shown(drawn(_measured(proof.cases(part)), most, seed), seed)
     ]
-    rows = _rows(proof.model.name, _ask(proof, chosen, proof.model))
+    chosen = _fresh(proof, taken)
+    if not chosen:
+        return []
+    rows = noted(_rows(proof.model.name, _ask(proof, chosen, proof.model)), left_out(len(taken) - len(chosen)))
     for part in WANTED:
-        if some := [one for one in chosen if _part(one.case) == part]:
+        some, whole = ([one for one in several if _part(one.case) == part] for several in (chosen, taken))
+        if some:
             found = _rows(proof.model.name, _ask(proof, some, proof.model), part)
-            rows += [one for one in found if one.metric in _BY_PART]
+            rows += noted([one for one in found if one.metric in _BY_PART], left_out(len(whole) - len(some)))
     found = _rows("cues reasoner", [_reasoned(proof, one) for one in chosen])
-    rows += [one._replace(note="it abstained") if one.metric == _UNPARSED else one for one in found]
-    few = drawn(chosen, min(UNTUNED, proof.sizes.untuned), seed)
-    return rows + (_rows(proof.untuned.name, _ask(proof, few, proof.untuned, ())) if few else [])
+    found = [one for one in found if not one.metric.endswith(_KEPT)]  # it is delivered as written
+    found = [one._replace(note="it abstained") if one.metric == _UNPARSED else one for one in found]
+    rows += noted(found, left_out(len(taken) - len(chosen)))
+    taken = drawn(taken, min(UNTUNED, proof.sizes.untuned), seed)
+    few = _fresh(proof, taken)
+    return rows + (noted(_untuned(proof, few), left_out(len(taken) - len(few))) if few else [])
+
+
+def _fresh(proof: Proof, given: Sequence[Shown]) -> list[Shown]:
+    return [one for one in given if not proof.is_copy(one.case)]
+
+
+def _untuned(proof: Proof, few: Sequence[Shown]) -> list[Row]:
+    """Of the untuned backbone only what it wrote: nobody told it of three parts, so that none of its replies has them."""
+    found = _rows(proof.untuned.name, _ask(proof, few, proof.untuned, ()))
+    return [one for one in found if one.metric != _UNPARSED and not one.metric.endswith(_KEPT)]
 
 
 def _measured(cases: Sequence[Case]) -> list[Case]:
@@ -112,11 +129,11 @@ def checked(reply: str, one: Shown, read: bool) -> Checked:
 
     own = Faithfulness.of(claims(one.seen))
     other = Faithfulness.of(claims(one.other)) if one.other is not None else None
-    if rationale is None:
+    if rationale is None or not read:
         return Checked(False, own, other, Faithfulness.of(()))
     track = person(one.seen)
     kept = Faithfulness.of(check(backed(rationale, one.seen, track), one.seen, track))
-    return Checked(read, own, other, kept)
+    return Checked(True, own, other, kept)
 
 
 def _ask(proof: Proof, chosen: Sequence[Shown], speaker: Speaker, media: Sequence[str] | None = None) -> list[Checked]:
@@ -125,7 +142,7 @@ def _ask(proof: Proof, chosen: Sequence[Shown], speaker: Speaker, media: Sequenc
         Question(one.case.id, "label and reasons", ask(one.case, proof.folder, Task.REASONING, cues=one.seen, **more), one.case.gold)
         for one in chosen
     ]  # fmt: skip
-    replies = proof.answers.replies("rationales", speaker, questions, TOKENS)
+    replies = proof.answers.replies("rationales", speaker, questions, MAX_TOKENS)
     return [
         checked(reply or "", one, label_in(reply or "", proof.labels) is not None)
         for reply, one in zip(replies, chosen, strict=True)
@@ -148,15 +165,18 @@ def _rows(who: str, answers: Sequence[Checked], part: str = "all") -> list[Row]:
     found = bootstrap(
         {"support": of_sums(own[:, 0], decided), "claims": mean(decided), "open": of_sums(own[:, 2], own.sum(1))}, n
     )
-    rows = [row(found["support"], n, "rationales", shown, who, _SUPPORT, None, f"{decided.sum():.0f} claims")]
+    rows = [
+        row(found["support"], n, "rationales", shown, who, _SUPPORT + _WRITTEN, None, f"{decided.sum():.0f} claims")
+    ]
     rows += _by_others(who, answers, shown)
     rows.append(row(found["claims"], n, "rationales", shown, who, "checkable claims an answer"))
-    rows.append(share(list(decided >= 2), "rationales", shown, who, _TWO))
+    rows.append(share(list(decided >= 2), "rationales", shown, who, _TWO + _WRITTEN))
     left = np.array([one.kept for one in answers], np.float64)
     left_decided = left[:, 0] + left[:, 1]
     support = bootstrap({"support": of_sums(left[:, 0], left_decided)}, n)["support"]
-    rows.append(row(support, n, "rationales", shown, who, _SUPPORT + _KEPT, None, f"{left_decided.sum():.0f} claims"))
-    rows.append(share(list(left_decided >= 2), "rationales", shown, who, _TWO + _KEPT))
+    claims = f"{left_decided.sum():.0f} claims; {_LEFT}"
+    rows.append(row(support, n, "rationales", shown, who, _SUPPORT + _KEPT, None, claims))
+    rows.append(share(list(left_decided >= 2), "rationales", shown, who, _TWO + _KEPT, _LEFT))
     rows.append(row(found["open"], n, "rationales", shown, who, "unverifiable share of all claims"))
     rows.append(share([not one.read for one in answers], "rationales", shown, who, _UNPARSED))
     return rows

@@ -128,6 +128,11 @@ def best_threshold(gold: Flags, scores: NDArray[np.float64]) -> float:
     return float(best[len(best) // 2])
 
 
+def noted(rows: Sequence[Row], note: str) -> list[Row]:
+    """Rows with something more in their notes; nothing if it is empty."""
+    return [one._replace(note="; ".join(part for part in (one.note, note) if part)) for one in rows]
+
+
 # ---- text -----------------------------------------------------------------------------------------------------------
 
 
@@ -144,6 +149,16 @@ def table(rows: Sequence[Row]) -> str:
         cells = (one.measure, one.shown, one.who, one.metric, value, span, floor, str(one.n), one.note)
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines)
+
+
+def from_json(found: Mapping[str, Any]) -> Row:
+    """A row as :func:`as_json` gave it.
+
+    Raises:
+        TypeError: It is none.
+    """
+    spans = {name: math.nan if found[name] is None else found[name] for name in ("value", "low", "high")}
+    return Row(**{**found, **spans})
 
 
 def as_json(one: Row) -> Mapping[str, Any]:

@@ -313,3 +313,10 @@ def test_a_bad_line_is_one_clear_line_with_its_place(content: str, message: str)
     with pytest.raises(DataError, match=message) as caught:
         Clip.from_json(content, where="clips.jsonl:17")
     assert "\n" not in str(caught.value)
+
+
+def test_people_come_by_falling_prominence_and_equal_ones_in_their_order() -> None:
+    face = Face(box=Box(x=0, y=0, width=9, height=9), confidence=0.9)
+    tracks = tuple(Track(id=f"p{n}", faces=(face,), prominence=share) for n, share in ((1, 0.2), (2, 0.4), (3, 0.4)))
+    observation = Observation(id="x", media=MediaInfo(kind="image"), tracks=tracks)
+    assert [person.id for person in observation.people] == ["p2", "p3", "p1"]

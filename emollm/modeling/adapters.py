@@ -7,6 +7,7 @@ A folder of an adapter holds PEFT's two files, ``beside.safetensors`` with what 
 """
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from hashlib import blake2b
@@ -16,14 +17,19 @@ from typing import Any, NamedTuple
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from emollm.errors import ModelError, one_line
 from emollm.modeling.assemble import Built
 
 CONFIG, WEIGHTS, BESIDE, BASE = "adapter_config.json", "adapter_model.safetensors", "beside.safetensors", "base.json"
-_NO_CONTENT = ("transformers_version", "architectures", "dtype", "torch_dtype", "use_cache", "_name_or_path")
-"""Keys of a configuration that depend on how a model was saved or loaded."""
+_COUNTED: dict[str, Any] = {"streams": {}, "gate": None, "image_token_id": 0, "audio_token_id": 0, "max_faces": 4}
+"""Keys of a configuration that count, with what they are if they are not there; the others are transformers' and change with its releases."""
+_PLAIN: dict[str, Any] = {
+    "peft_type": ("LORA",), "bias": ("none",), "use_dora": (False,), "use_rslora": (False,), "fan_in_fan_out": (False,),
+    "rank_pattern": ({},), "alpha_pattern": ({},), "modules_to_save": (None, []),
+}  # fmt: skip
+"""What an adapter's configuration may say where it says something of these: LoRA as our training writes it."""
 
 
 class Base(NamedTuple):
@@ -36,7 +42,7 @@ class Base(NamedTuple):
 
 
 def content_of(model: Any) -> str:
-    """Hash of a model's configuration and weights: the same in memory and saved, and in whichever type it was loaded.
+    """Hash of a model's weights and of our part of its configuration: the same in memory and saved, and in whichever type it was loaded.
 
     Args:
         model: A folder with ``config.json`` and safetensors; or a model, of which the folder it was loaded from counts.
@@ -72,8 +78,6 @@ def with_adapter(built: Built, folder: Path) -> Built:
     Raises:
         ModelError: The adapter is of another base model, half-written or cannot be read; or the model is quantised.
     """
-    from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-
     if getattr(built.model, "is_quantized", False):
         raise ModelError(f"{folder}: an adapter is merged into whole weights; load its base without quantisation")
     told = _told(folder)
@@ -83,22 +87,20 @@ def with_adapter(built: Built, folder: Path) -> Built:
             f"{folder}: an adapter of another base model, {told['name']} (content {told['content']}), this one is {here}; load that one"
         )
     try:
-        config = LoraConfig.from_pretrained(str(folder))
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
         tensors = load_file(folder / WEIGHTS)
         beside = load_file(folder / BESIDE) if BESIDE in told["files"] else {}
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise ModelError(f"{folder}: not an adapter that can be read: {one_line(str(error))}; get it again") from error
+    lora = _lora(folder / CONFIG, config)
     own = built.model.state_dict()
     _refuse_others(folder / BESIDE, beside, {name: own[name] for name in beside if name in own})
-    adapted: Any = get_peft_model(built.model, config)
-    _refuse_others(folder / WEIGHTS, tensors, get_peft_model_state_dict(adapted, save_embedding_layers=False))
-    set_peft_model_state_dict(adapted, tensors)
-    merged = adapted.merge_and_unload()
+    _merge(folder / WEIGHTS, built.model, tensors, lora)
     with torch.no_grad():
         for name, value in beside.items():
             own[name].copy_(value)
-    merged.config._name_or_path = ""  # it is no longer what is in that folder
-    return Built(merged.eval(), built.processor)
+    built.model.config._name_or_path = ""  # it is no longer what is in that folder
+    return Built(built.model.eval(), built.processor)
 
 
 def write_base(folder: Path, base: Base) -> None:
@@ -116,18 +118,65 @@ def _hash(config: dict[str, Any], names: Any, tensor_of: Any) -> str:
         told.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
         return told.digest()
 
-    total = blake2b(json.dumps(_content(config), sort_keys=True).encode(), digest_size=8)
+    counted = {key: config.get(key, usual) for key, usual in _COUNTED.items()}
+    total = blake2b(json.dumps(counted, sort_keys=True).encode(), digest_size=8)
     with ThreadPoolExecutor(4) as pool:
         for each in pool.map(digest, sorted(names)):
             total.update(each)
     return total.hexdigest()
 
 
-def _content(config: Any) -> Any:
-    """A configuration without what depends on how the model was saved or loaded."""
-    if not isinstance(config, dict):
-        return config
-    return {name: _content(value) for name, value in config.items() if name not in _NO_CONTENT}
+class _Lora(NamedTuple):
+    """What an adapter's configuration says."""
+
+    rank: int
+    scale: float
+    """By how much its product counts."""
+    where: re.Pattern[str]
+    """Whole names of the layers that it is on."""
+
+
+def _lora(path: Path, config: Any) -> _Lora:
+    """Reads the configuration of an adapter, whose layers are named by a pattern or by how their names end.
+
+    Raises:
+        ModelError: It is no LoRA adapter as our training writes them.
+    """
+    try:
+        odd = [f"{key}={config[key]}" for key, good in _PLAIN.items() if key in config and config[key] not in good]
+        if not odd:
+            rank, wanted = int(config["r"]), config["target_modules"]
+            if not isinstance(wanted, str):
+                wanted = rf"(.*\.)?({'|'.join(re.escape(end) for end in wanted)})"
+            return _Lora(rank, float(config["lora_alpha"]) / rank, re.compile(wanted))
+        told = odd[0]
+    except (TypeError, KeyError, ValueError, ZeroDivisionError, re.error) as error:
+        told = one_line(repr(error))
+    raise ModelError(f"{path}: expected plain LoRA, as emollm train writes it, got {told}; merge it with PEFT instead")
+
+
+def _merge(path: Path, model: nn.Module, tensors: dict[str, Tensor], lora: _Lora) -> None:
+    """Adds an adapter to the weights of its layers: W + alpha / r * B A (LoRA, Hu et al. 2022, as PEFT merges it).
+
+    Raises:
+        ModelError: Its tensors are those of other layers.
+    """
+    named = ((name, module) for name, module in model.named_modules() if lora.where.fullmatch(name))
+    layers = {name: module for name, module in named if isinstance(module, nn.Linear)}
+    wanted = {}
+    for name, layer in layers.items():
+        wanted[_named(name, "A")] = torch.empty(lora.rank, layer.in_features, device="meta")
+        wanted[_named(name, "B")] = torch.empty(layer.out_features, lora.rank, device="meta")
+    _refuse_others(path, tensors, wanted)
+    with torch.no_grad():
+        for name, layer in layers.items():
+            down, up = (tensors[_named(name, side)].to(layer.weight.device, torch.float32) for side in "AB")
+            layer.weight += (up @ down) * lora.scale
+
+
+def _named(layer: str, side: str) -> str:
+    """What PEFT calls a layer's tensor."""
+    return f"base_model.model.{layer}.lora_{side}.weight"
 
 
 def _told(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 import click
 import torch
 from pydantic import Field, field_validator
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from emollm import config
@@ -51,6 +51,9 @@ CHATML = (
     + "assistant\n' }}{% endif %}"
 )
 """For language models without a chat template of their own."""
+
+_FIXED = 2.0**32
+"""Steps of one in which :func:`mean_of` sums: of 2 ** 17 numbers below 2 ** 14 the sum fits 64 bits."""
 
 
 class StreamSource(Settings):
@@ -242,9 +245,24 @@ def _placeholders(language: Any, tokenizer: Any) -> tuple[int, int]:
     if tokenizer.pad_token_id is None:
         tokenizer.add_special_tokens({"pad_token": PAD})
         language.generation_config.pad_token_id = tokenizer.pad_token_id
-    if len(tokenizer) > language.get_input_embeddings().num_embeddings:
+    before = language.get_input_embeddings().num_embeddings
+    if len(tokenizer) > before:
         language.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=64, mean_resizing=False)
+        # Those of turns are spoken, and have to differ from the rest.
+        spoken = {tokenizer.convert_tokens_to_ids(token) for token in (TURN, TURN_END)}
+        tables = (language.get_input_embeddings().weight, language.get_output_embeddings().weight)
+        for rows in {id(table): table.data for table in tables}.values():
+            rows[[row for row in range(before, len(rows)) if row not in spoken]] = mean_of(rows[:before])
     return tokenizer.convert_tokens_to_ids(IMAGE), tokenizer.convert_tokens_to_ids(AUDIO)
+
+
+def mean_of(rows: Tensor) -> Tensor:
+    """The mean (D,) of rows (N, D), the same to the last bit on any processor: whole numbers add up exactly in any order.
+
+    As the word vector of what is never said it makes the mean of all logits, which is never the largest.
+    """
+    blocks = [(block.double() * _FIXED).round().long().sum(0) for block in rows.split(4096)]
+    return (torch.stack(blocks).sum(0).double() / (_FIXED * len(rows))).to(rows.dtype)
 
 
 def _take(module: nn.Module, source: nn.Module) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emollm.errors import DataError
-from emollm.media.audio import read_sound
+from emollm.media.audio import open_sound
 from emollm.media.images import looks_like_image, read_image
 from emollm.media.video import frame_at
-from emollm.modeling.processing import RATE
+from emollm.modeling.processing import RATE, SECONDS
 from emollm.samples import MediaItem
 
 
@@ -45,16 +45,26 @@ def look(item: MediaItem, root: Path) -> Look:
 
 
 def listen(item: MediaItem, root: Path) -> NDArray[np.float32]:
-    """(samples,) of the sound of an item at 16 kHz, from its ``start`` to its ``end``.
+    """(samples,) of the sound of an item at 16 kHz, from its ``start`` to its ``end``; at most the :data:`SECONDS` that a tower hears.
+
+    What lies before is decoded and not kept, what lies behind is not decoded.
 
     Raises:
         MediaError: It cannot be read.
         DataError: Nothing lies between start and end.
     """
-    began, samples = read_sound(root / item.path)
-    first = max(0, round(((item.start or 0.0) - began) * RATE)) if item.start is not None else 0
-    last = len(samples) if item.end is None else max(0, round((item.end - began) * RATE))
-    cut = np.asarray(samples[first:last], np.float32)
+    first = last = given = 0
+    kept: list[NDArray[np.float32]] = []
+    for block in open_sound(root / item.path).blocks():
+        if not kept:
+            first = max(0, round((item.start - block.start) * RATE)) if item.start is not None else 0
+            last = first + SECONDS * RATE
+            last = last if item.end is None else min(last, max(0, round((item.end - block.start) * RATE)))
+        kept.append(block.samples[max(0, first - given) : max(0, last - given)])
+        given += len(block.samples)
+        if given >= last:
+            break
+    cut = np.concatenate(kept)
     if not len(cut):
         raise DataError(f"{item.path}: no sound between {item.start} and {item.end} s; mend start and end")
     return cut

@@ -4,7 +4,6 @@ model, processor = open_shipped("emollm-135m")
 """
 
 import hashlib
-import logging
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -47,7 +46,9 @@ def version_of(name: str) -> str:
 
 
 def base_of(parts: ModelSettings) -> Built:
-    """What a shipped adapter belongs to: the parts with connectors of zero, which its own replace; fresh ones differ between torch's releases.
+    """What a shipped adapter belongs to: the parts with connectors and gate of zero, which its own replace.
+
+    Fresh ones differ between processors and between torch's releases.
 
     Raises:
         AssetError: A part cannot be had.
@@ -56,9 +57,11 @@ def base_of(parts: ModelSettings) -> Built:
     import torch
 
     built = assemble(parts)
+    own = built.model.model
+    fresh = [stream.get_submodule("connector") for stream in own.streams.values()]
     with torch.no_grad():
-        for stream in built.model.model.streams.values():
-            for parameter in stream.get_submodule("connector").parameters():
+        for module in (*fresh, *([own.gate] if own.gate is not None else [])):
+            for parameter in module.parameters():
                 parameter.zero_()
     return built
 
@@ -81,7 +84,9 @@ def merged(name: str) -> Path:
         ModelError: As of :func:`open_shipped`, or the cache cannot be written.
     """
     folder = assets.cache_root() / "merged" / f"{name}-{version_of(name)}"
-    return made_once(folder, partial(_merge, name), f"putting {name} together once, about 20 seconds …")
+    return made_once(
+        folder, partial(put_together, folder_of(name)), f"putting {name} together once, about 20 seconds …"
+    )
 
 
 def write_merged(name: str, folder: Path, dtype: str = "float32") -> None:
@@ -93,18 +98,20 @@ def write_merged(name: str, folder: Path, dtype: str = "float32") -> None:
         dtype: ``float32`` or ``bfloat16``.
     """
     with replacing_folder(folder) as new:
-        _merge(name, new, dtype)
+        put_together(folder_of(name), new, dtype)
 
 
-def _merge(name: str, folder: Path, dtype: str = "float32") -> None:
-    """Fills a folder with a shipped model."""
+def put_together(own: Path, folder: Path, dtype: str = "float32") -> None:
+    """Fills a folder with the model of what is shipped.
+
+    Args:
+        own: Folder with parts, adapter and, if there is one, card.
+        folder: An empty one.
+        dtype: ``float32`` or ``bfloat16``.
+    """
     import torch
     from safetensors.torch import save_file
 
-    logging.getLogger("bitsandbytes").setLevel(
-        logging.ERROR
-    )  # PEFT imports it; kernels that it misses are not needed here
-    own = folder_of(name)
     built = with_adapter(base_of(load_settings(ModelSettings, own / PARTS)), own)
     model = built.model.to(getattr(torch, dtype))
     model.config.architectures, model.config.dtype = [type(model).__name__], getattr(torch, dtype)

@@ -97,7 +97,8 @@ class EmoLLMGenerator:
         tokens: list[int] = []
         shown = ""
         for (token,), _ in self._steps([encoded], **draw):
-            assert token is not None  # a row alone ends the steps when it ends
+            if token is None:
+                break
             tokens.append(token)
             text = self._text(tokens)
             if text.startswith(shown) and not text.endswith("\ufffd") and text != shown:  # half a character: wait
@@ -114,6 +115,10 @@ class EmoLLMGenerator:
         """
         return self._loaded.model
 
+    def built(self) -> Built:
+        """Model and processor, loaded."""
+        return self._loaded
+
     def speak(self, asked: Asked, **draw: Unpack[Draw]) -> Spoken:
         """The reply with its tokens and the cache behind them; see :meth:`speak_many`."""
         return self.speak_many([asked], **draw)[0]
@@ -125,7 +130,7 @@ class EmoLLMGenerator:
 
         Args:
             asked: The conversations.
-            told: Told after each token how many replies have ended; what it raises ends the work.
+            told: Told after each token how many replies have ended, and at last that all have; what it raises ends the work.
             **draw: See :class:`Draw`.
 
         Raises:
@@ -146,6 +151,8 @@ class EmoLLMGenerator:
                         reply.append(token)
                 if told is not None:
                     told(tokens.count(None))
+        if told is not None:
+            told(len(asked))
         longest = max(len(one.ids) for one in encoded)
         return [
             Spoken(self._text(reply), tuple(reply), tuple(one.ids), memory, row, longest - len(one.ids))
@@ -239,9 +246,9 @@ class EmoLLMGenerator:
                 if token in self._ends:
                     ended.add(row)
                 tokens.append(None if row in ended else token)
+            yield tokens, memory
             if len(ended) == len(encoded):
                 return
-            yield tokens, memory
             mask, place = torch.cat([mask, mask.new_ones(len(mask), 1)], 1), place[:, -1:] + 1
             inputs = {"input_ids": mask.new_tensor([[token or 0] for token in tokens]), "attention_mask": mask}
 

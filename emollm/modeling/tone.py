@@ -123,8 +123,9 @@ def layer_means(encoder: Any, extractor: Any, sounds: Sequence[Any]) -> Tensor:
             [sound], sampling_rate=16_000, padding="max_length", return_attention_mask=True, return_tensors="pt"
         )
         with torch.inference_mode():
-            layers = encoder(heard["input_features"].to(encoder.dtype), output_hidden_states=True).hidden_states[1:]
-            own = own_frames(heard["attention_mask"].sum(1), layers[0].shape[1])
+            frames = heard["input_features"].to(encoder.device, encoder.dtype)
+            layers = encoder(frames, output_hidden_states=True).hidden_states[1:]
+            own = own_frames(heard["attention_mask"].sum(1).to(encoder.device), layers[0].shape[1])
             rows.append(torch.stack([own_means(layer.float(), own)[0] for layer in layers]))
     return torch.stack(rows)
 

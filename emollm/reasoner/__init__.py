@@ -43,7 +43,7 @@ def reason(
         ConfigError: The settings name a prior that does not exist.
     """
     settings = settings or ReasonerSettings()
-    ids = [person.id for person in sorted(observation.tracks, key=lambda person: -person.prominence)]
+    ids = [person.id for person in observation.people]
     if track is not None and track not in ids:
         raise DataError(f"{observation.id}: {unknown_name('track', track, ids)}")
     if not ids:

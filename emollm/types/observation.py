@@ -114,6 +114,11 @@ class Observation(Record):
             raise ValueError(f"track {unknown[0]!r} does not exist")
         return self
 
+    @property
+    def people(self) -> tuple[Track, ...]:
+        """The tracks by falling prominence; equal ones in their order."""
+        return tuple(sorted(self.tracks, key=lambda track: -track.prominence))
+
     def of(self, track: str | None, kind: CueKind | None = None) -> tuple[Cue, ...]:
         """Cues that speak of one track: its own and those of the whole clip; of one kind if given."""
         return tuple(cue for cue in self.cues if cue.track in (track, None) and kind in (cue.kind, None))

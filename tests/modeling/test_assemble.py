@@ -158,6 +158,20 @@ def test_a_base_model_without_chat_template_learns_to_end_its_replies(tmp_path: 
     assert words.pad_token_id not in (None, words.eos_token_id)
 
 
+def test_fresh_word_vectors_that_are_never_said_are_never_the_likeliest(tmp_path: Path) -> None:
+    folder = bare_backbone(tmp_path)
+    known = load_file(folder / "model.safetensors")["model.embed_tokens.weight"]
+    model, processor = assemble(ModelSettings(backbone=str(folder)))
+    rows, mean = model.get_input_embeddings().weight, known.double().mean(0).float()
+    spoken = processor.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
+    for row in range(len(known), len(rows)):
+        assert torch.allclose(rows[row], mean, rtol=0, atol=1e-7) == (row not in spoken)
+    ids = processor(text="How does she feel?", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        logits = model(ids).logits[0]
+    assert (logits[:, model.config.image_token_id] < logits.max(-1).values).all()
+
+
 def bare_backbone(folder: Path, backbone: str = "llama") -> Path:
     """Writes a tiny base model as one finds them: no chat template, no padding, no spare word vectors."""
     letters = sorted(ByteLevel.alphabet())

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from emollm.generate import PromptTooLong, open_generator
-from emollm.modeling.assemble import save
+from emollm.modeling.assemble import Built, load, save
 from emollm.modeling.speaking import Asked, EmoLLMGenerator
 from emollm.modeling.tiny import tiny
 from emollm.samples import MediaItem
@@ -95,7 +95,23 @@ def test_labels_of_replies_that_were_spoken_together_are_scored_as_alone(
         expected = pytest.approx(generator.spoken_scores(other, other.text[:4], labels), abs=1e-5)
         assert generator.spoken_scores(one, one.text[:4], labels) == expected
     assert ended == sorted(ended)
-    assert len(ended) == max(len(one.tokens) for one in alone)
+    assert len(ended) == 1 + max(len(one.tokens) for one in alone)
+    assert ended[-1] == len(asked)
+
+
+def test_replies_that_end_at_once_are_told_and_can_be_scored(folder: Path, asked: list[Asked]) -> None:
+    """A model whose every token ends the turn."""
+    model, processor = load(folder)
+    model.generation_config.eos_token_id = list(range(model.config.get_text_config().vocab_size))
+    silent = EmoLLMGenerator("silent", lambda: Built(model, processor))
+    ended: list[int] = []
+    told = silent.speak_many(asked, ended.append)
+    assert [one.tokens for one in told] == [()] * len(asked)
+    assert ended[-1] == len(asked)
+    assert list(silent.stream(asked[0].messages, media=asked[0].media, root=asked[0].root)) == []
+    for one, spoken in zip(asked, told, strict=True):
+        expected = pytest.approx(silent.label_scores(one, ("sad", "happy")), abs=1e-5)
+        assert silent.spoken_scores(spoken, "", ("sad", "happy")) == expected
 
 
 def test_what_does_not_fit_the_context_is_refused(generator: EmoLLMGenerator) -> None:
