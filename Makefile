@@ -12,7 +12,7 @@ SOURCES := emollm $(FOLDERS) tests .ci
 CHROMIUM = $(shell command -v chromium)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format bench lock schema clean
+.PHONY: help setup demo test test-all check format bench lmms-eval lock schema clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
@@ -56,6 +56,9 @@ bench: setup ## measure the speed beside the reference tools
 	@$(BIN)/python -m emollm.eval.bench
 	@$(BIN)/python -m emollm.eval.bench_sft --page docs/bench.md
 	@$(BIN)/python -m emollm.eval.bench_explain --page docs/emollm-135m.md
+
+lmms-eval: setup ## run our tasks inside lmms-eval, in an environment of its own, and compare the numbers
+	@$(BIN)/python -m emollm.eval.lmms_check build/lmms-eval
 
 lock: setup ## resolve the pinned environment anew and write requirements-cpu.lock
 	@$(BIN)/python .ci/lock.py

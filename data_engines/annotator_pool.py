@@ -15,11 +15,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from emollm.data_engines.annotator_cache import Replies, key_of
 from emollm.data_engines.recipe import AnnotatorSettings
 from emollm.endpoint import EndpointError, EndpointGenerator, Fault, Reply
 from emollm.errors import ConfigError, DataError, ModelError
 from emollm.files import replacing
+from emollm.reply_cache import Replies, key_of
 from emollm.types import Message, TextPart
 
 FIRST_WAIT = 0.5

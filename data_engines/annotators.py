@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from emollm.cue_text import cue_text
-from emollm.data_engines.annotator_cache import Replies
 from emollm.data_engines.annotator_pool import Asker, Ledger, Spent, Usage
 from emollm.data_engines.annotator_text import Given, Mask, barred, emotion_words, faults, tidy, without
 from emollm.data_engines.base import Rejected
@@ -26,6 +25,7 @@ from emollm.errors import ConfigError, one_line
 from emollm.evidence import check_text
 from emollm.prompts import prompt
 from emollm.rationale_text import HEADINGS, join, split
+from emollm.reply_cache import Replies
 from emollm.samples import Mark, Sample
 from emollm.types import Message, Observation, Part, Rationale, TextPart, Verdict
 

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -108,7 +108,31 @@ class EndpointGenerator:
         Raises:
             EndpointError: There is no reply; ``fault`` says whether asking again may help.
         """
-        body = self._body(messages, max_tokens, temperature, seed)
+        return self.converse(
+            plain_messages(messages, self._base), max_tokens=max_tokens, temperature=temperature, seed=seed
+        )
+
+    def converse(
+        self,
+        conversation: Sequence[Mapping[str, Any]],
+        *,
+        max_tokens: int = MAX_TOKENS,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Reply:
+        """The same of a conversation in the form of the protocol, whose parts may be pictures and sound.
+
+        Args:
+            conversation: ``role`` and ``content`` of each message; texts of others in it without control tokens
+                (:func:`emollm.generate.neutral`).
+            max_tokens: The reply ends after so many tokens.
+            temperature: 0 takes the likeliest token each time.
+            seed: Of the draw.
+
+        Raises:
+            EndpointError: There is no reply; ``fault`` says whether asking again may help.
+        """
+        body = self._body(conversation, max_tokens, temperature, seed)
         with self._reply("POST", "/chat/completions", json=body) as response:
             said = self._json(response)
             try:
@@ -125,7 +149,8 @@ class EndpointGenerator:
         self, messages: Sequence[Message], *, max_tokens: int = MAX_TOKENS, temperature: float = 0.0, seed: int = 0
     ) -> Iterator[str]:
         """See :meth:`emollm.generate.Generator.stream`."""
-        body = self._body(messages, max_tokens, temperature, seed) | {"stream": True}
+        conversation = plain_messages(messages, self._base)
+        body = self._body(conversation, max_tokens, temperature, seed) | {"stream": True}
         finished = False
         with self._reply("POST", "/chat/completions", json=body, stream=True) as response:
             for line in response.iter_lines():
@@ -152,11 +177,12 @@ class EndpointGenerator:
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise EndpointError(self._malformed(data), Fault.PASSING) from error
 
-    def _body(self, messages: Sequence[Message], max_tokens: int, temperature: float, seed: int) -> dict[str, Any]:
-        conversation = plain_messages(messages, self._base)
+    def _body(
+        self, conversation: Sequence[Mapping[str, Any]], max_tokens: int, temperature: float, seed: int
+    ) -> dict[str, Any]:
         return {
             "model": self.model,
-            "messages": conversation,
+            "messages": list(conversation),
             "max_tokens": max_tokens,
             "temperature": temperature,
             "seed": seed,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from emollm import assets
 from emollm.media.images import Picture, read_image
@@ -15,6 +16,9 @@ from emollm.types import Clip, Observation
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+settings.register_profile("untimed", deadline=None)  # machines are shared: how long an example takes says nothing
+settings.load_profile("untimed")
 
 CHROMIUM_FLAGS = (
     "--no-sandbox",

@@ -18,9 +18,9 @@ from emollm.data_engines.formats.annotations import clip_of, gold_of, tell_lost,
 from emollm.data_engines.formats.base import RATIONALE, Fault, Format, Found, Head, Options, Sink, checked
 from emollm.data_engines.formats.emer import tell_name
 from emollm.data_engines.formats.files import each, head_of, table
-from emollm.data_engines.formats.listing import join_list, split_list
 from emollm.data_engines.formats.sinks import Lost, csv_sink
 from emollm.errors import DataError
+from emollm.word_lists import join_list, split_list
 
 SET = "mer2023"
 COLUMNS = ("name", "openset", "discrete", "reason", "english")

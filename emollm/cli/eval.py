@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emollm.cli import DONE, SOME_REJECTED, say
+from emollm.cli.eval_lmms import lmms
+from emollm.cli.eval_run import run
+from emollm.cli.eval_score import compare, score
+from emollm.cli.eval_tasks import check, describe, list_tasks
 from emollm.errors import ConfigError, MissingDependency, one_line
 
 if TYPE_CHECKING:
@@ -23,6 +27,10 @@ _TOLD = 5
 @click.group("eval")
 def command() -> None:
     """Measure models on labelled data."""
+
+
+for _child in (list_tasks, describe, check, run, score, compare, lmms):
+    command.add_command(_child)
 
 
 @command.command("face")

@@ -152,6 +152,12 @@ def people_text(done: float, total: float | None, speed: float) -> str:
     return f"{done:.0f} of {of:.0f} people answered, {_rest((of - done) / speed)}"
 
 
+def answers_text(done: float, total: float | None, speed: float) -> str:
+    """The same of items that are answered, so many in one second."""
+    of = total if total is not None else done
+    return f"{done:.0f} of {of:.0f} items answered, {_rest((of - done) / speed)}"
+
+
 def clock(seconds: float) -> str:
     """``0:07``, ``12:30``, ``1:02:03``."""
     minutes, second = divmod(int(seconds), 60)

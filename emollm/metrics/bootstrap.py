@@ -6,8 +6,8 @@ themselves only where each is a cluster of its own. Percentile bootstrap: Efron 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ Weights: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = NDArray[np.float64]
 """(b,): a metric of each resample; NaN where it is not defined."""
 Statistic: TypeAlias = Callable[[Weights], Values]
+_T = TypeVar("_T")
 
 
 class Estimate(NamedTuple):
@@ -93,6 +94,51 @@ def mean(each: NDArray[np.floating[Any]] | NDArray[np.bool_]) -> Statistic:
     """The mean of one number an item (n,)."""
     numbers = np.asarray(each, np.float64)
     return lambda weights: weights @ numbers / weights.sum(-1)
+
+
+def mean_of_defined(statistics: Sequence[Statistic]) -> Statistic:
+    """The mean of several metrics of the same items, over those that are defined; NaN where none is."""
+
+    def statistic(weights: Weights) -> Values:
+        found = np.stack([one(weights) for one in statistics])
+        defined = ~np.isnan(found)
+        total = defined.sum(0)
+        return np.where(total > 0, np.where(defined, found, 0.0).sum(0) / np.maximum(total, 1), np.nan)
+
+    return statistic
+
+
+def among(kept: NDArray[np.bool_], statistic: Statistic) -> Statistic:
+    """A metric of the items kept (n,), for weights of all items; NaN for a resample that has none of them.
+
+    Args:
+        kept: At least one.
+        statistic: Takes weights of the items kept.
+    """
+
+    def own(weights: Weights) -> Values:
+        mine = weights[:, kept]
+        drawn = mine.sum(-1) > 0
+        if drawn.all():
+            return statistic(mine)
+        return np.where(drawn, statistic(np.where(drawn[:, None], mine, 1.0)), np.nan)
+
+    return own
+
+
+def remembered(function: Callable[[Weights], _T]) -> Callable[[Weights], _T]:
+    """The same function, which gives its last result again for the very same weights; for what many metrics of one bootstrap share.
+
+    Neither weights nor results may be written to.
+    """
+    last: list[tuple[Weights, _T]] = []
+
+    def again(weights: Weights) -> _T:
+        if not last or last[0][0] is not weights:
+            last[:] = [(weights, function(weights))]
+        return last[0][1]
+
+    return again
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> McNemar:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emollm.errors import DataError, unknown_name
-from emollm.metrics.bootstrap import RESAMPLES, Statistic, Weights, bootstrap, value, wilson
+from emollm.metrics.bootstrap import RESAMPLES, Statistic, Weights, bootstrap, remembered, value, wilson
 from emollm.metrics.report import ClassScore, Confusion, Measure, Report, measured, ratio
 
 UNANSWERED = -1
@@ -62,7 +62,7 @@ def counter(reference: Codes, predicted: Codes, classes: int) -> Callable[[Weigh
     columns = np.where(predicted == UNANSWERED, classes + 1, np.where(predicted == STRAY, classes, predicted))
     cells = np.zeros((len(reference), classes * (classes + 2)))
     cells[np.arange(len(reference)), reference * (classes + 2) + columns] = 1
-    return lambda weights: (weights @ cells).reshape(*weights.shape[:-1], classes, classes + 2)
+    return remembered(lambda weights: (weights @ cells).reshape(*weights.shape[:-1], classes, classes + 2))
 
 
 def confusion(reference: Codes, predicted: Codes, classes: int) -> NDArray[np.int64]:

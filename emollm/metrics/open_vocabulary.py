@@ -3,7 +3,7 @@
 EW-F1 and hit rate follow the public scorers of MER2025/26 and MER-UniBench (MERTools; Lian et al. 2024, 2025): sets of clusters are compared wheel
 by wheel; a clip whose reference has no cluster on a wheel is left out of that wheel; precision and recall are averaged over clips, F is
 made of the two means, and the score is the mean F of the wheels. A list that names everything scores high by recall alone; ``jaccard`` charges
-every cluster too many, ``ew_f1_all`` counts clips and labels without a cluster as what they are.
+every cluster too many, ``ew_f1_all`` counts each word without a cluster as a cluster of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emollm.errors import DataError
-from emollm.metrics.bootstrap import Statistic, Values, Weights
+from emollm.metrics.bootstrap import Statistic, Values, Weights, mean_of_defined
 from emollm.metrics.report import ratio
 from emollm.metrics.wheels import Level, Vocabulary
 
@@ -65,64 +65,82 @@ class Overlap(NamedTuple):
         return ratio(self.both, self.gold + self.said - self.both, 0.0)
 
 
-def overlap(answers: Answers, vocabulary: Vocabulary, wheel: str, level: Level = 1) -> Overlap:
-    """Of all clips on one wheel."""
-    place = {name: np.uint64(1 << bit) for bit, name in enumerate(vocabulary.wheels[wheel].names(level))}
-    of: dict[str, np.uint64] = {}
+def clusters(lists: Sequence[Sequence[str]], vocabulary: Vocabulary, wheel: str, level: Level = 1) -> Sets:
+    """(n,): the clusters of each list of words on one wheel."""
+    bit = {name: 1 << place for place, name in enumerate(vocabulary.wheels[wheel].names(level))}
+    of: dict[str, int] = {}
+    out = []
+    for words in lists:
+        found = 0
+        for word in words:
+            if word not in of:
+                of[word] = bit.get(vocabulary.cluster(word, wheel, level), 0)
+            found |= of[word]
+        out.append(found)
+    return np.array(out, np.uint64)
 
-    def sets(lists: Sequence[Sequence[str]]) -> Sets:
-        out = np.zeros(len(lists), np.uint64)
-        for row, words in enumerate(lists):
-            for word in words:
-                if word not in of:
-                    of[word] = place.get(vocabulary.cluster(word, wheel, level), np.uint64(0))
-                out[row] |= of[word]
-        return out
 
-    gold, said = sets(answers.gold), sets(answers.said)
+def compared(gold: Sets, said: Sets) -> Overlap:
+    """Two sets of clusters (n,), clip by clip."""
     counts = (np.bitwise_count(each).astype(np.float64) for each in (gold & said, gold, said))
     return Overlap(gold != 0, *counts)
 
 
+def overlap(answers: Answers, vocabulary: Vocabulary, wheel: str, level: Level = 1) -> Overlap:
+    """Of all clips on one wheel."""
+    return compared(*(clusters(lists, vocabulary, wheel, level) for lists in (answers.gold, answers.said)))
+
+
+def penalised(answers: Answers, vocabulary: Vocabulary, wheel: str, level: Level = 1) -> Overlap:
+    """The same with each word that has no cluster on the wheel as a cluster of its own, so that nothing is free and no clip is left out."""
+    lone: dict[str, bool] = {}
+
+    def alone(words: Sequence[str]) -> set[str]:
+        for word in words:
+            if word not in lone:
+                lone[word] = not vocabulary.cluster(word, wheel, level)
+        return {word for word in words if lone[word]}
+
+    known = overlap(answers, vocabulary, wheel, level)
+    pairs = [(alone(gold), alone(said)) for gold, said in zip(answers.gold, answers.said, strict=True)]
+    extra = [np.array(each, np.float64) for each in zip(*((len(g & s), len(g), len(s)) for g, s in pairs), strict=True)]
+    both, gold, said = (own + more for own, more in zip(known[1:], extra, strict=True))
+    return Overlap(gold > 0, both, gold, said)
+
+
 def ew_f1(overlaps: Sequence[Overlap]) -> Statistic:
     """EW-F1 of the wheels given, 0–1."""
-    return _mean_of([_f1(one, one.precision, one.recall) for one in overlaps])
+    return mean_of_defined([_f1(one, one.precision, one.recall) for one in overlaps])
 
 
 def precision(overlaps: Sequence[Overlap]) -> Statistic:
     """The mean over wheels of the mean precision of the clips kept."""
-    return _mean_of([_over_kept(one, one.precision) for one in overlaps])
+    return mean_of_defined([_over_kept(one, one.precision) for one in overlaps])
 
 
 def recall(overlaps: Sequence[Overlap]) -> Statistic:
     """The mean over wheels of the mean recall of the clips kept."""
-    return _mean_of([_over_kept(one, one.recall) for one in overlaps])
+    return mean_of_defined([_over_kept(one, one.recall) for one in overlaps])
 
 
 def jaccard(overlaps: Sequence[Overlap]) -> Statistic:
     """The mean over wheels of the mean Jaccard index: each cluster too many costs."""
-    return _mean_of([_over_kept(one, one.jaccard) for one in overlaps])
+    return mean_of_defined([_over_kept(one, one.jaccard) for one in overlaps])
 
 
 def hit_rate(overlaps: Sequence[Overlap]) -> Statistic:
     """Share of clips whose clusters are all among those said, mean over wheels; of references of one label this is the published hit rate."""
-    return _mean_of([_over_kept(one, (one.both == one.gold).astype(np.float64)) for one in overlaps])
+    return mean_of_defined([_over_kept(one, (one.both == one.gold).astype(np.float64)) for one in overlaps])
 
 
 def mscore(answers: Answers, vocabulary: Vocabulary, level: Level = 1) -> Statistic:
     """The hit rate whose hits are shared among the clusters said that the data set's own labels have (MER-UniBench's ``mscore``)."""
     found = []
     for wheel in vocabulary.wheels:
-        own = {vocabulary.cluster(word, wheel, level) for words in answers.gold for word in words} - {""}
-        inside = Answers(
-            answers.gold,
-            tuple(
-                tuple(word for word in words if vocabulary.cluster(word, wheel, level) in own) for words in answers.said
-            ),
-        )
-        one = overlap(inside, vocabulary, wheel, level)
+        gold, said = (clusters(lists, vocabulary, wheel, level) for lists in answers)
+        one = compared(gold, said & np.bitwise_or.reduce(gold))
         found.append(_over_kept(one, one.precision))
-    return _mean_of(found)
+    return mean_of_defined(found)
 
 
 def covered(lists: Sequence[Sequence[str]], vocabulary: Vocabulary) -> float:
@@ -143,6 +161,7 @@ def statistics(answers: Answers, vocabulary: Vocabulary) -> dict[str, Statistic]
         out[f"jaccard{suffix}"] = jaccard(every)
         out[f"hit_rate{suffix}"] = hit_rate(every)
         out[f"mscore{suffix}"] = mscore(answers, vocabulary, level)
+        out[f"ew_f1_all{suffix}"] = ew_f1([penalised(answers, vocabulary, wheel, level) for wheel in each])
         out |= {f"ew_f1{suffix}.{wheel}": ew_f1([one]) for wheel, one in each.items()}
     return out
 
@@ -168,16 +187,5 @@ def _f1(one: Overlap, precision: NDArray[np.float64], recall: NDArray[np.float64
     def statistic(weights: Weights) -> Values:
         p, r = first(weights), second(weights)
         return np.asarray(np.where(np.isnan(p), p, ratio(2 * p * r, p + r, 0.0)))
-
-    return statistic
-
-
-def _mean_of(statistics: Sequence[Statistic]) -> Statistic:
-    """The mean over wheels; a wheel on which no clip is kept does not count."""
-
-    def statistic(weights: Weights) -> Values:
-        found = np.stack([one(weights) for one in statistics])
-        defined = ~np.isnan(found)
-        return np.asarray(ratio(np.where(defined, found, 0.0).sum(0), defined.sum(0).astype(np.float64), float("nan")))
 
     return statistic

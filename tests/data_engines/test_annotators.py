@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from emollm.data_engines.annotator_cache import Replies
 from emollm.data_engines.annotator_pool import Ledger, Spent, Usage
 from emollm.data_engines.annotators import Annotator, Draft, is_for_later
 from emollm.data_engines.base import Rejected
@@ -24,6 +23,7 @@ from emollm.errors import ConfigError, DataError
 from emollm.evidence import check_text
 from emollm.rationale_text import join, split
 from emollm.reasoner import reason
+from emollm.reply_cache import Replies
 from emollm.samples import Mark, Sample, SampleProvenance
 from emollm.types import (
     Cue,

@@ -40,7 +40,10 @@ def test_a_part_is_built_and_its_acceptance_counted_by_class(tmp_path: Path) -> 
     ("arguments", "told"),
     [
         ((), "goemotions/ekman: no such file or folder|ferplus.*: no such file or folder"),
-        (("--set", "parts={faces-labels: {engine: recognition}}"), "unknown part 'faces-labels'; known: combined, conflict, face,"),
+        (
+            ("--set", "parts={faces-labels: {engine: recognition}}"),
+            "unknown part 'faces-labels'; known: combined, conflict, face,",
+        ),
     ],
 )
 def test_what_cannot_be_made_is_told_before_anything_is_measured(

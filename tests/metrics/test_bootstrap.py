@@ -5,7 +5,18 @@ import pytest
 from scipy.stats import binomtest
 
 from emollm.errors import DataError
-from emollm.metrics.bootstrap import bootstrap, difference, mcnemar, mean, value, wilson
+from emollm.metrics.bootstrap import (
+    Weights,
+    among,
+    bootstrap,
+    difference,
+    mcnemar,
+    mean,
+    mean_of_defined,
+    remembered,
+    value,
+    wilson,
+)
 
 
 def test_the_interval_of_a_share_is_what_its_binomial_says() -> None:
@@ -91,3 +102,29 @@ def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(DataError, match="2 and 3"):
         mcnemar(np.ones(2, bool), np.ones(3, bool))
     assert value(mean(np.array([1.0, 3.0])), 2) == 2
+
+
+def test_a_metric_of_some_items_is_not_defined_where_none_of_them_is_drawn() -> None:
+    weights = np.array([[1.0, 1, 1], [0, 2, 1], [0, 0, 3]])
+    found = among(np.array([True, True, False]), mean(np.array([1.0, 3])))(weights)
+    assert found[:2].tolist() == [2, 3]
+    assert np.isnan(found[2])
+
+
+def test_a_mean_of_metrics_leaves_out_those_that_are_not_defined() -> None:
+    one, other = (lambda _, values=values: np.array(values) for values in ([1.0, np.nan, np.nan], [3.0, 5, np.nan]))
+    found = mean_of_defined([one, other])(np.ones((3, 1)))
+    assert found[:2].tolist() == [2, 5]
+    assert np.isnan(found[2])
+
+
+def test_the_same_weights_are_counted_once_and_other_ones_anew() -> None:
+    asked: list[int] = []
+
+    def total(weights: Weights) -> float:
+        asked.append(1)
+        return float(weights.sum())
+
+    again, first, second = remembered(total), np.ones((1, 2)), np.full((1, 2), 2.0)
+    assert [again(weights) for weights in (first, first, second, first)] == [2, 2, 4, 2]
+    assert len(asked) == 3

@@ -8,6 +8,7 @@ from openpyxl import Workbook
 
 from emollm.errors import DataError
 from emollm.metrics.bootstrap import Statistic, value
+from emollm.metrics.open_floors import best_constants, constant, floors, shuffled
 from emollm.metrics.open_vocabulary import Answers, covered, statistics
 from emollm.metrics.wheels import WHEELS, Vocabulary, read
 
@@ -90,6 +91,34 @@ def test_clips_without_an_answer_count_and_a_reference_without_a_cluster_does_no
     found = score([["glad"], ["glad"], ["plain"]], [["glad"], [], ["glad"]], vocabulary)
     assert (found["ew_precision"], found["ew_recall"]) == (0.5, 0.5)
     assert np.isnan(score([["plain"]], [["glad"]], vocabulary)["ew_f1"])
+
+
+def test_the_penalised_score_charges_words_without_a_cluster_and_keeps_their_clips(vocabulary: Vocabulary) -> None:
+    gold, said = [["glad"], ["plain"]], [["glad", "whatever"], ["plain"]]
+    found = score(gold, said, vocabulary)
+    assert found["ew_f1"] == 1.0
+    # On each wheel P = (1/2 + 1) / 2 and R = 1.
+    assert found["ew_f1_all"] == pytest.approx(2 * 0.75 / 1.75, abs=1e-6)
+
+
+def test_the_best_constant_is_found_and_constants_score_what_saying_them_scores(vocabulary: Vocabulary) -> None:
+    answers = Answers.of([["glad"], ["gladly", "plain"], ["sad"]], [[]] * 3)
+    assert best_constants(answers, vocabulary) == [("glad",), ("glad", "sad")]
+    alone = constant(answers, vocabulary, ("glad",))
+    assert alone["ew_f1"] == pytest.approx(
+        score([["glad"], ["gladly"], ["sad"]], [["glad"]] * 3, vocabulary)["ew_f1"], abs=1e-6
+    )
+    assert constant(answers, vocabulary, ("glad", "sad"))["hit_rate"] == 1
+    told = floors(answers, vocabulary)
+    assert told["best 2: glad, sad"]["ew_f1"] >= told["best 1: glad"]["ew_f1"]
+
+
+def test_references_of_other_clips_score_far_below_their_own(vocabulary: Vocabulary) -> None:
+    lists = [["glad"], ["sad"]] * 20
+    found = shuffled(Answers.of(lists, lists), vocabulary, seed=3)
+    assert score(lists, lists, vocabulary)["ew_f1"] == 1
+    assert 0.3 < found.mean < 0.7
+    assert (shuffled(Answers.of(lists, lists), vocabulary, seed=3), found.times) == (found, 20)
 
 
 def test_coverage_counts_labels_that_the_tables_know(vocabulary: Vocabulary) -> None:

@@ -1,4 +1,4 @@
-"""Replies of language models on disk, by what they were asked: a build that is run again asks nothing twice.
+"""Replies of language models on disk, by what they were asked: a build or an evaluation that is run again asks nothing twice.
 
 One JSON file a reply in folders of two levels, ``ab/cd/<key>.json``. The key is the SHA-256 over all that can change the
 reply: the messages as they are sent, ``id@version`` of the prompts, the model and its parameters. Files are written beside their place

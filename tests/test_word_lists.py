@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emollm.data_engines.formats.listing import join_list, split_list
+from emollm.word_lists import join_list, split_list
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""Generators that look at nothing: what every number of a report has to beat."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from emollm.errors import ConfigError, unknown_name
+from emollm.eval.generators.base import Opening, Query, Reply
+
+
+class Constant:
+    """The same answer for every item.
+
+    Args:
+        name: In reports.
+        reply: The answer.
+    """
+
+    depends = ""
+    looks = False
+
+    def __init__(self, name: str, reply: Reply) -> None:
+        self.name, self._reply = name, reply
+
+    def replies(self, queries: Iterable[Query]) -> Iterator[tuple[Query, Reply]]:
+        """See :class:`emollm.eval.generators.base.Generator`."""
+        for query in queries:
+            yield query, self._reply
+
+
+def majority(_: str, opening: Opening) -> Constant:
+    """The commonest label of the references of the run, the first of the set among equals.
+
+    Raises:
+        ConfigError: The references have no labels.
+    """
+    counted = Counter(label for labels in opening.references for label in labels)
+    if not counted:
+        raise ConfigError("generator majority: the references have no labels; give constant:TEXT")
+    order = opening.labels.labels if opening.labels is not None else sorted(counted)
+    label = max(counted, key=lambda one: (counted[one], -order.index(one)))
+    return Constant(f"majority:{label}", Reply(labels=(label,), text=label))
+
+
+def constant(given: str, opening: Opening) -> Constant:
+    """Words separated by commas, of the closed set where there is one; a text where a description is asked for.
+
+    Raises:
+        ConfigError: A word that is not in the set, or several where one is asked for.
+    """
+    if opening.asks in ("description", "numbers"):
+        return Constant(f"constant:{given}", Reply(text=given))
+    words = tuple(word.strip() for word in given.split(",") if word.strip())
+    if not words or (len(words) > 1 and opening.asks == "label"):
+        raise ConfigError(f"generator constant:{given}: expected one label")
+    if opening.labels is None:
+        return Constant(f"constant:{','.join(words)}", Reply(labels=words))
+    found = tuple(opening.labels.find(word) for word in words)
+    for word, label in zip(words, found, strict=True):
+        if label is None:
+            raise ConfigError(
+                f"generator constant: {unknown_name(f'label of {opening.labels.id}', word, opening.labels.labels)}"
+            )
+    labels = tuple(dict.fromkeys(label for label in found if label is not None))
+    return Constant(f"constant:{','.join(labels)}", Reply(labels=labels))

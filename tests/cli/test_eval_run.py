@@ -1,0 +1,82 @@
+"""``emollm eval run`` as a user calls it."""
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.eval.serving import goemotions, serving
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    return goemotions(tmp_path / "words", [("what a day", "joy"), ("leave me", "anger"), ("so good", "joy")])
+
+
+def arguments(data: Path, generator: str, out: Path) -> list[str]:
+    return ["eval", "run", "goemotions-ekman", "--data", str(data), "--split", "dev", "--generator", generator,
+            "--out", str(out), "--resamples", "100"]  # fmt: skip
+
+
+def test_a_report_for_people_names_what_was_run(say: Callable, words: Path, tmp_path: Path) -> None:
+    said = say(*arguments(words, "majority", tmp_path / "out"))
+    assert said.code == 0
+    assert "generator  majority:joy (given as majority)" in said.out
+    assert "| macro_f1" in said.out
+    assert said.err == f"emollm: answers and reports are in {tmp_path / 'out'}\n"
+    assert {"answers.jsonl", "report.json", "report.md", "report.html"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+
+
+def test_json_is_the_report_that_is_kept(say: Callable, words: Path, tmp_path: Path) -> None:
+    said = say(*arguments(words, "majority", tmp_path / "out"), "--json")
+    assert json.loads(said.out) == json.loads((tmp_path / "out" / "report.json").read_text())
+
+
+def test_items_that_cannot_be_asked_are_told_listed_and_wrong(say: Callable, words: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with serving(lambda text: 400 if "leave" in text else "joy") as server:
+        said = say(*arguments(words, server.generator, out), "--json")
+        assert said.code == 1
+        assert "1 item could not be asked, each counts as wrong" in said.err
+        assert json.loads(said.out)["answers"]["missing"] == 1
+        assert json.loads((out / "rejects.jsonl").read_text())["id"] == "c1"
+        server.answer = lambda text: "anger"
+        assert say(*arguments(words, server.generator, out)).code == 0
+        assert len(server.bodies) == 4
+    assert not (out / "rejects.jsonl").exists()
+
+
+def test_a_server_that_is_not_there_is_one_line(say: Callable, words: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        said = say(*arguments(words, f"openai:http://127.0.0.1:{taken.getsockname()[1]}/v1#tiny", tmp_path / "out"))
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+    assert "no server can be reached there" in said.err
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (("--split", "test", "--purpose", "tune"), "refused to tune on the test"),
+        (("--split", "tost"), "unknown split 'tost'"),
+        (("--prompt", "eval/none"), "unknown prompt 'eval/none'"),
+        (("--set", "reader.folder=x"), "folder"),
+    ],
+)
+def test_wrong_options_are_one_line(
+    say: Callable, words: Path, tmp_path: Path, more: tuple[str, ...], why: str
+) -> None:
+    said = say(*arguments(words, "majority", tmp_path / "out"), *more)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert why in said.err
+
+
+def test_the_data_set_is_not_written_into(say: Callable, words: Path) -> None:
+    said = say(*arguments(words, "majority", words))
+    assert said.code == 2
+    assert "is the data set; give another folder" in said.err
