@@ -107,7 +107,7 @@ def _observation(id: str, parts: Sequence[Observation]) -> Observation:
     """All that was measured in the parts, as if of one person; what one part lacks and another has is not missing."""
     whole = joined(parts)
     if whole.tracks:
-        person = max(whole.tracks, key=lambda one: one.prominence).id
+        person = whole.people[0].id
         cues = (cue.model_copy(update={"track": person}) if cue.kind in _HEARD else cue for cue in whole.cues)
         whole = whole.model_copy(update={"cues": tuple(cues)})
     kinds = {cue.kind for cue in whole.cues}

@@ -14,6 +14,7 @@ import numpy as np
 from emollm import ferplus
 from emollm.data_engines.base import Gold, Item
 from emollm.errors import DataError
+from emollm.face_sets.copies import copies, tile_id
 from emollm.types import Clip
 
 FACES, VOICES, WORDS = "ferplus", "emodb", "goemotions"
@@ -41,6 +42,8 @@ _LICENCES = {
 def faces(file: Path, split: str, media: Path, limit: int | None = None) -> Iterator[Item]:
     """Tiles of FER+ with a majority label, each written below ``media`` as the picture in which its face is found.
 
+    Training tiles that stand in another split too, pixel by pixel, are left out: what is scored on is not taught.
+
     Args:
         file: The npz (:func:`emollm.ferplus.read`).
         split: ``train`` or ``valid``.
@@ -57,7 +60,9 @@ def faces(file: Path, split: str, media: Path, limit: int | None = None) -> Iter
     shares = ferplus.shares(read.votes)
     folder = media / FACES / split
     folder.mkdir(parents=True, exist_ok=True)
-    for index in np.flatnonzero(codes >= 0)[:limit].tolist():
+    elsewhere = copies(file, split) if split == "train" else frozenset()
+    labelled = [row for row in np.flatnonzero(codes >= 0).tolist() if tile_id(split, row) not in elsewhere]
+    for index in labelled[:limit]:
         path = folder / f"{index:06d}.png"
         if not path.exists():
             new = path.with_suffix(".new")
@@ -70,7 +75,7 @@ def faces(file: Path, split: str, media: Path, limit: int | None = None) -> Iter
             if share > 0
         }
         gold = Gold(labels=(label,), label_set="ferplus", by="annotators", shares=votes)
-        yield _item(Clip(id=f"{FACES}/{split}/{index:06d}", image=path, dataset=FACES), gold, split)
+        yield _item(Clip(id=tile_id(split, index), image=path, dataset=FACES), gold, split)
 
 
 def voices(folder: Path, limit: int | None = None) -> Iterator[Item]:

@@ -68,7 +68,7 @@ class ExpCot:
 
     def write(self, item: Item, observation: Observation, random: Random) -> Iterator[Sample | Rejected]:
         """The Samples about the most prominent person of an item, without claims yet."""
-        person = max(observation.tracks, key=lambda one: one.prominence, default=None)
+        person = next(iter(observation.people), None)
         gold = gold_labels(item.gold, self.labels.id) if item.gold is not None else None
         if item.gold is not None and not gold:
             reason = f"unknown label: {item.gold.labels[0]!r} has no place in {self.labels.id}"

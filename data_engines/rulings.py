@@ -130,4 +130,4 @@ def count(share: float, random: Random) -> int:
 
 def main_person(observation: Observation) -> Track | None:
     """The most prominent person; None where nobody is seen."""
-    return max(observation.tracks, key=lambda one: (one.prominence, one.id), default=None)
+    return next(iter(observation.people), None)

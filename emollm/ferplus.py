@@ -2,8 +2,10 @@
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -38,15 +40,31 @@ def read(file: Path, split: str) -> Faces:
     Raises:
         DataError: Not such a file, or a split without rows.
     """
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            chosen = arrays["split"] == split
-            faces = Faces(arrays["images"][chosen], arrays["votes"][chosen])
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{file}: expected an npz with images, votes and split: {error}") from error
+    with _opened(file) as arrays:
+        chosen = arrays["split"] == split
+        faces = Faces(arrays["images"][chosen], arrays["votes"][chosen])
     if not len(faces.images):
         raise DataError(f"{file}: no row of split {split!r}")
     return faces
+
+
+def splits(file: Path) -> tuple[str, ...]:
+    """The splits that rows belong to, sorted.
+
+    Raises:
+        DataError: Not such a file.
+    """
+    with _opened(file) as arrays:
+        return tuple(np.unique(arrays["split"]).tolist())
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{file}: expected an npz with images, votes and split: {error}") from error
 
 
 def majority(votes: NDArray[np.integer]) -> str | None:

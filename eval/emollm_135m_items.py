@@ -72,5 +72,5 @@ def ask(
 
 def person(seen: Observation) -> str | None:
     """The most prominent person of an observation."""
-    found = max(seen.tracks, key=lambda one: (one.prominence, one.id), default=None)
+    found = next(iter(seen.people), None)
     return found.id if found is not None else None

@@ -8,18 +8,19 @@ from numpy.typing import NDArray
 from emollm import ferplus
 
 
-def copies(file: Path, split: str, of: str) -> frozenset[str]:
+def copies(file: Path, split: str, of: str | None = None) -> frozenset[str]:
     """Ids of the tiles of one split that equal a tile of another one, whether they are labelled or not.
 
     Args:
         file: The npz (:func:`emollm.ferplus.read`).
         split: Whose tiles are looked up, such as ``valid``.
-        of: Where they are looked for, such as ``train``.
+        of: Where they are looked for, such as ``train``; in all other splits of the file if not given.
 
     Raises:
         DataError: Not such a file, or a split without rows.
     """
-    known = {_digest(tile) for tile in ferplus.read(file, of).images}
+    others = [one for one in ferplus.splits(file) if one != split] if of is None else [of]
+    known = {_digest(tile) for one in others for tile in ferplus.read(file, one).images}
     tiles = ferplus.read(file, split).images
     return frozenset(tile_id(split, row) for row, tile in enumerate(tiles) if _digest(tile) in known)
 

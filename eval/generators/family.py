@@ -105,5 +105,5 @@ def family(given: str, opening: Opening, cues: bool = True) -> FamilyAnswers:
 def _track(one: Seen) -> str | None:
     """The most prominent person; None for cues without a place."""
     assert one.observation is not None
-    people = sorted(one.observation.tracks, key=lambda track: -track.prominence)
+    people = one.observation.people
     return people[0].id if people else None

@@ -71,6 +71,17 @@ def test_a_tile_becomes_a_picture_with_its_votes_and_without_majority_none(tmp_p
     assert item.clip.image.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_tile_that_another_split_holds_too_is_not_taught(tmp_path: Path) -> None:
+    votes = np.zeros((4, 10), np.uint8)
+    votes[:, 1] = 10
+    images = np.stack([np.full((48, 48), grey, np.uint8) for grey in (10, 20, 30, 20)])
+    file = tmp_path / "tiny.npz"
+    np.savez(file, images=images, votes=votes, split=np.array(["train", "train", "train", "valid"]))
+    taught = [item.clip.id for item in corpora.faces(file, "train", tmp_path / "media")]
+    assert taught == ["ferplus/train/000000", "ferplus/train/000002"]
+    assert [item.clip.id for item in corpora.faces(file, "valid", tmp_path / "media")] == ["ferplus/valid/000000"]
+
+
 def test_measured_blocks_are_kept_and_what_is_unreadable_is_listed(tmp_path: Path, comments: Path) -> None:
     items = list(corpora.words(comments, "train"))
     broken = items[0].model_copy(
