@@ -13,7 +13,9 @@ KINDS = {"sft": SftRecipe, "align": SftRecipe, "model": ModelSettings}
 
 
 FOLDERS = [(kind, path) for kind in KINDS for path in sorted((RECIPES / kind).glob("*.yaml"))]
-STAGES = [("sft", path) for path in sorted((RECIPES / "emollm-135m").glob("*.yaml"))]
+STAGES = [
+    (path.stem if path.stem in KINDS else "sft", path) for path in sorted((RECIPES / "emollm-135m").glob("*.yaml"))
+]
 
 
 @pytest.mark.parametrize(("kind", "path"), [*FOLDERS, *STAGES])
