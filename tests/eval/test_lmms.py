@@ -42,7 +42,7 @@ def faces(tmp_path: Path) -> Path:
 def loaded(folder: Path, name: str) -> dict[str, Any]:
     """A YAML as lmms-eval reads it: ``!function`` is something of the Python file beside it."""
 
-    class Loader(yaml.FullLoader):
+    class Loader(yaml.SafeLoader):
         pass
 
     def function(loader: Loader, node: yaml.ScalarNode) -> Any:
