@@ -5,7 +5,6 @@ give the same numbers for the same replies. Nothing here imports lmms-eval.
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
@@ -17,6 +16,7 @@ from typing import Any
 from emollm.assets import cache_root
 from emollm.errors import ConfigError, DataError, EmollmError
 from emollm.eval.generators.base import Query, Reply
+from emollm.eval.data_folders import data_of
 from emollm.eval.generators.wording import question as with_words
 from emollm.eval.items import Item
 from emollm.eval.predictions import Notes, Row, Table, read
@@ -29,8 +29,6 @@ from emollm.eval.tasks import Task, task
 from emollm.metrics.bootstrap import value
 from emollm.types import Clip
 
-DATA = "EMOLLM_DATA"
-"""Environment variable: a folder that holds data sets by the names of tasks; with ``_TASK`` behind it, the folder of one."""
 METRICS = {
     "labels": ("war", "uar", "macro_f1", "weighted_f1", "average_f1"),
     "several": ("macro_f1", "micro_f1", "weighted_f1", "samples_f1", "exact"),
@@ -60,11 +58,6 @@ def metrics_of(of: Task) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in (*of.metrics, *ALWAYS[kind]) if name in METRICS[kind]))
 
 
-def variable(of: Task) -> str:
-    """The environment variable that names the folder of a task's data."""
-    return f"{DATA}_{of.id.upper().replace('-', '_')}"
-
-
 # ---- items ----------------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +79,7 @@ def documents(plan: Mapping[str, Any]) -> list[_Doc]:
     """The items of a plan: question with the words of the item, paths of its media, reference.
 
     Args:
-        plan: ``task`` (id, or path of a user's own), its ``version``, ``split``, and ``data`` (empty: see :data:`DATA`).
+        plan: ``task`` (id, or path of a user's own), its ``version``, ``split``, and ``data`` (empty: see :func:`emollm.eval.data_folders.data_of`).
 
     Raises:
         ConfigError: No data named, or a plan of another version of the task.
@@ -98,7 +91,7 @@ def documents(plan: Mapping[str, Any]) -> list[_Doc]:
             f"task {of.id}: the folder was written for version {plan['version']}, installed is {of.version}; write it again with "
             "`emollm eval lmms`"
         )
-    root = _root(of, plan["data"])
+    root = data_of(of, Path(plan["data"]) if plan["data"] else None)
     asked = question(of).text
     items = choose(of, root, plan["split"], None).items
     found = [
@@ -159,18 +152,6 @@ def _media(clip: Clip) -> dict[str, Path | None]:
 
 def _fault(clip: Clip) -> str:
     return next((f"{path}: no such file" for path in _media(clip).values() if path and not path.is_file()), "")
-
-
-def _root(of: Task, given: str) -> Path:
-    if given:
-        return Path(given)
-    if own := os.environ.get(variable(of)):
-        return Path(own).expanduser()
-    if common := os.environ.get(DATA):
-        return Path(common).expanduser() / of.id
-    raise ConfigError(
-        f"task {of.id}: no data named; set {variable(of)} to its folder, or {DATA} to a folder that holds {of.id}/"
-    )
 
 
 def _pictures(of: Task, root: Path) -> Path:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from emollm.errors import ConfigError, EmollmError, unknown_name
-from emollm.eval.lmms import COVERAGE, FLOOR, METRICS, documents, metrics_of, variable
+from emollm.eval.data_folders import variable
+from emollm.eval.lmms import COVERAGE, FLOOR, METRICS, documents, metrics_of
 from emollm.eval.run import MAX_TOKENS
 from emollm.eval.run_items import question
 from emollm.eval.tasks import Task, task, tasks

@@ -22,7 +22,11 @@ _LONGEST = 60
 
 @click.command("run")
 @click.argument("name", metavar="TASK")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="The data set, as `describe` shows it.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="The data set, as `describe` shows it.  [default: $EMOLLM_DATA_TASK, $EMOLLM_DATA/TASK or data/TASK]",
+)
 @click.option(
     "--generator",
     required=True,
@@ -91,17 +95,19 @@ def run(name: str, overrides: tuple[str, ...], sweep: "Sweep | None", as_json: b
 
 
 def _plan(name: str, overrides: tuple[str, ...], **options: Any) -> "Plan":
+    from emollm.eval.data_folders import data_of
     from emollm.eval.run import Plan
     from emollm.eval.tasks import task
     from emollm.metrics.bootstrap import RESAMPLES
 
     found = task(name, overrides)
+    options["data"] = data = data_of(found, options["data"])
     split = options["split"] or found.default_split
     slug = re.sub(r"[^A-Za-z0-9.-]+", "-", options["generator"]).strip("-")[-_LONGEST:]
     out = options["out"] or Path("runs", "eval", f"{found.id}-{split}-{slug}")
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: expected a folder, this is a file")
-    if out.resolve() == options["data"].resolve():
+    if out.resolve() == data.resolve():
         raise ConfigError(f"--out {out}: is the data set; give another folder")
     resamples = options["resamples"] or RESAMPLES
     return Plan(task=found, **options | {"split": split, "out": out, "resamples": resamples})

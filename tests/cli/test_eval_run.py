@@ -31,6 +31,32 @@ def test_a_report_for_people_names_what_was_run(say: Callable, words: Path, tmp_
     }
 
 
+@pytest.mark.parametrize("named", ["variable", "folder", "here"])
+def test_data_that_are_not_given_are_those_of_the_environment_or_of_data_here(
+    say: Callable, words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    words.rename(tmp_path / "data" / "goemotions")
+    place = tmp_path / "data" / "goemotions"
+    if named == "variable":
+        monkeypatch.setenv("EMOLLM_DATA_GOEMOTIONS_EKMAN", str(place))
+        monkeypatch.setenv("EMOLLM_DATA", "nowhere")
+    elif named == "folder":
+        monkeypatch.setenv("EMOLLM_DATA", str(place.parent))
+    else:
+        monkeypatch.chdir(tmp_path)
+    given = arguments(place, "majority", tmp_path / "out")
+    without = [each for each in given if each not in ("--data", str(place))]
+    assert say(*without).code == 0
+
+
+def test_no_data_anywhere_is_one_line(say: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = say("eval", "run", "ferplus", "--generator", "majority")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "give --data, set EMOLLM_DATA_FERPLUS" in said.err
+
+
 def test_json_is_the_report_that_is_kept(say: Callable, words: Path, tmp_path: Path) -> None:
     said = say(*arguments(words, "majority", tmp_path / "out"), "--json")
     assert json.loads(said.out) == json.loads((tmp_path / "out" / "report.json").read_text())
