@@ -160,7 +160,9 @@ def test_the_environment_names_data_when_lmms_eval_runs(
 ) -> None:
     write(tmp_path / "out", [str(faces)])
     plan = plan_of(tmp_path / "out", loaded(tmp_path / "out", "emollm_faces"))
-    with pytest.raises(SystemExit, match=r"^emollm: task faces: no data named; give --data, set EMOLLM_DATA_FACES to its folder"):
+    with pytest.raises(
+        SystemExit, match=r"^emollm: task faces: no data named; give --data, set EMOLLM_DATA_FACES to its folder"
+    ):
         docs([plan])
     monkeypatch.setenv("EMOLLM_DATA", str(tmp_path))
     assert len(documents(plan)) == 4
