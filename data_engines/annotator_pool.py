@@ -1,14 +1,11 @@
 """Requests to a language model: from the cache where it has the reply, else with patience, within a budget of tokens.
 
-What can heal is tried again (silence, 429, 5xx, a lost connection, half a reply), waiting twice as long each time, a
-little at random, and at least as long as ``Retry-After`` says. What cannot heal stops the build with one line: no server
-there, a refused key, a page instead of a completion.
+What can heal is tried again (:mod:`emollm.patience`). What cannot heal stops the build with one line: no server there, a
+refused key, a page instead of a completion.
 """
 
 import json
-import random
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
@@ -16,23 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from emollm.data_engines.recipe import AnnotatorSettings
-from emollm.endpoint import EndpointError, EndpointGenerator, Fault, Reply
+from emollm.endpoint import EndpointGenerator, Reply
 from emollm.errors import ConfigError, DataError, ModelError
 from emollm.files import replacing
+from emollm.patience import Patience
 from emollm.reply_cache import Replies, key_of
 from emollm.types import Message, TextPart
-
-FIRST_WAIT = 0.5
-"""Seconds before the first further try; each later one waits twice as long."""
-
-LONGEST_WAIT = 60.0
-"""Seconds that are waited at most before one try, unless the server asks for more."""
-
-MOST_ASKED = 600.0
-"""A server that wants to be left alone for longer is not waited for: the Sample is for a later run."""
-
-MOST_FAILED = 8
-"""So many requests in a row that fail after all tries stop the build; more where more are sent at the same time."""
 
 _BYTES_A_TOKEN = 3
 """For a reply that the server did not count."""
@@ -167,7 +153,8 @@ class Asker:
                 f"annotator.model {address!r} names no model; give http://host:port/v1#model: the name is recorded "
                 "in every Sample and finds the replies of earlier runs"
             )
-        self.stop = threading.Event()
+        self._patience = Patience(settings.retries + 1, settings.workers, again=lambda: self._add(retries=1))
+        self.stop = self._patience.stop
         """Ends all waiting."""
         self._settings, self._replies, self._ledger = settings, replies, ledger
         self._parameters = {
@@ -175,10 +162,7 @@ class Asker:
             "temperature": settings.temperature,
             "seed": seed,
         }
-        self._seed = seed
         self._lock = threading.Lock()
-        self._not_before = 0.0
-        self._failed = 0
         self._counts = dict.fromkeys(Usage._fields, 0)
 
     @property
@@ -211,58 +195,11 @@ class Asker:
         self._ledger.take(aside, self.stop)
         used = 0
         try:
-            reply = self._patiently(messages)
+            reply = self._patience.ask(lambda: self._endpoint.complete(messages, **self._parameters))
             used = self._account(reply, size)
         finally:
             self._ledger.settle(aside, used)
         return self._replies.put(key, reply, self.model, prompts)
-
-    def _patiently(self, messages: Sequence[Message]) -> Reply:
-        """The reply of the first try that succeeds."""
-        wait = FIRST_WAIT
-        for left in range(self._settings.retries, -1, -1):
-            self._hold()
-            try:
-                reply = self._endpoint.complete(
-                    messages,
-                    max_tokens=self._settings.max_tokens,
-                    temperature=self._settings.temperature,
-                    seed=self._seed,
-                )
-            except EndpointError as error:
-                if error.fault not in (Fault.PASSING, Fault.ABSENT) or not left or (error.wait or 0) > MOST_ASKED:
-                    raise self._given_up(error) from error
-                if error.wait:
-                    with self._lock:
-                        self._not_before = max(self._not_before, time.monotonic() + error.wait)
-                self._add(retries=1)
-                self._sleep(min(wait, LONGEST_WAIT) * random.uniform(0.5, 1.0))
-                wait *= 2
-                continue
-            with self._lock:
-                self._failed = 0
-            return reply
-        raise AssertionError("the last try returns or raises")
-
-    def _given_up(self, error: EndpointError) -> EndpointError:
-        """The error of the last try; one that stops the build where too many in a row came to this."""
-        if error.fault is not Fault.PASSING:
-            return error
-        with self._lock:
-            self._failed += 1
-            if self._failed < max(MOST_FAILED, self._settings.workers):
-                return error
-        return EndpointError(f"{error} ({self._failed} requests in a row failed)", Fault.SERVER)
-
-    def _hold(self) -> None:
-        """Waits until the server wants to be asked again."""
-        with self._lock:
-            left = self._not_before - time.monotonic()
-        self._sleep(left)
-
-    def _sleep(self, seconds: float) -> None:
-        if self.stop.wait(max(0.0, seconds)):
-            raise CancelledError
 
     def _account(self, reply: Reply, size: int) -> int:
         """Counts a reply; gives its tokens."""

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import TypeVar
 
 from emollm.endpoint import EndpointError, Fault
@@ -27,13 +28,20 @@ class Patience:
         tries: Of each request.
         workers: Requests that are sent at the same time.
         first_wait: See :data:`FIRST_WAIT`.
+        again: Called before each further try.
     """
 
-    def __init__(self, tries: int = 5, workers: int = 1, first_wait: float = FIRST_WAIT) -> None:
-        self._tries, self._first = tries, first_wait
+    def __init__(
+        self,
+        tries: int = 5,
+        workers: int = 1,
+        first_wait: float = FIRST_WAIT,
+        again: Callable[[], None] | None = None,
+    ) -> None:
+        self._tries, self._first, self._again = tries, first_wait, again
         self._most_failed = max(MOST_FAILED, workers)
         self.stop = threading.Event()
-        """Ends all waiting: the error at hand is raised."""
+        """Ends all waiting, and no request is sent any more."""
         self._lock = threading.Lock()
         self._not_before, self._failed, self._answered = 0.0, 0, False
 
@@ -47,10 +55,11 @@ class Patience:
         Raises:
             EndpointError: There is no reply. ``fault`` is ``passing`` or ``request`` where others may succeed; with any other
                 the work has to end.
+            CancelledError: :attr:`stop` is set.
         """
         wait = self._first
         for left in range(self._tries - 1, -1, -1):
-            self.stop.wait(max(0.0, self._not_before - time.monotonic()))
+            self._sleep(self._not_before - time.monotonic())
             try:
                 reply = request()
             except EndpointError as error:
@@ -58,14 +67,19 @@ class Patience:
                     raise self._given_up(error) from error
                 with self._lock:
                     self._not_before = max(self._not_before, time.monotonic() + (error.wait or 0.0))
-                if self.stop.wait(min(wait, LONGEST_WAIT) * random.uniform(0.5, 1.0)):
-                    raise
+                if self._again is not None:
+                    self._again()
+                self._sleep(min(wait, LONGEST_WAIT) * random.uniform(0.5, 1.0))
                 wait *= 2
                 continue
             with self._lock:
                 self._failed, self._answered = 0, True
             return reply
         raise AssertionError("the last try returns or raises")
+
+    def _sleep(self, seconds: float) -> None:
+        if self.stop.wait(max(0.0, seconds)):
+            raise CancelledError
 
     def _may_heal(self, error: EndpointError) -> bool:
         if (error.wait or 0.0) > MOST_ASKED:

@@ -20,11 +20,17 @@ _STRENGTH = re.compile(
 _CLAUSE = re.compile(r"[;:,]|[.!?](?!\d)")
 _OTHER = re.compile(r"\b(?:probability|minimum|least|net|network|weight|share|score|runner-up)\b", re.IGNORECASE)
 """What a number beside it tells instead of a strength."""
+_LIGHT = (
+    "an? the so very really any at all say that he she it they this is are be was sign signs trace hint evidence of or and nor kind sort "
+    "feel feels feeling look looks seem seems appear appears sound sounds to longer even exactly"
+)
+"""Words that may stand between a denial and the label that it denies."""
 _DENIED = re.compile(
-    r"(?:\b(?:not|no|neither|nor|never|without|rather than|instead of)|n['’]t)(?: (?:an?|the|so|very))? $",
+    r"(?:\b(?:not|no|neither|nor|never|without|cannot|rather than|instead of)|n['’]t)"
+    rf"(?: (?:{'|'.join(_LIGHT.split())}|[\w-]+ or)){{0,6}} $",
     re.IGNORECASE,
 )
-"""What stands before a label that is denied."""
+"""What stands before a label that is denied, alone or in a list."""
 
 
 class Named(NamedTuple):

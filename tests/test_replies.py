@@ -25,6 +25,12 @@ LABELS = {
     "No doubt, anger rather than fear.": "anger",
     "It isn't fear. No, anger.": "anger",
     "This is not happiness.": None,
+    "I would not say that she is happy; she is sad.": "sadness",
+    "There is no sign of fear. Surprise it is.": "surprise",
+    "Not angry or sad, just happy.": "happiness",
+    "The brows do not rise and this is sadness.": "sadness",
+    "Not only sad, enraged.": "sadness",
+    "There is no doubt about anger.": "anger",
 }
 
 
