@@ -15,8 +15,8 @@ from typing import Any
 
 from emollm.assets import cache_root
 from emollm.errors import ConfigError, DataError, EmollmError
-from emollm.eval.generators.base import Query, Reply
 from emollm.eval.data_folders import data_of
+from emollm.eval.generators.base import Query, Reply
 from emollm.eval.generators.wording import question as with_words
 from emollm.eval.items import Item
 from emollm.eval.predictions import Notes, Row, Table, read
