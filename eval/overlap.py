@@ -36,6 +36,8 @@ LOWEST, HIGHEST = 1, 10
 """The scale of the published judge."""
 _SHUFFLES, _MANY = 5, 1000
 _BATCH = 64
+_SOON = 5.0
+"""Seconds after which progress is shown, where somebody looks on."""
 _SIDES = ("f1", "precision", "recall")
 
 
@@ -145,6 +147,7 @@ def minilm(folder: Path | None = None) -> tuple[Embed, str]:
         MissingDependency: transformers is not installed.
     """
     import torch
+    from tqdm import tqdm
 
     from emollm.encoders.minilm import MiniLM
 
@@ -154,7 +157,7 @@ def minilm(folder: Path | None = None) -> tuple[Embed, str]:
         order = sorted(range(len(sentences)), key=lambda k: len(sentences[k]))
         out = np.empty((len(sentences), tower.features), np.float32)
         with torch.inference_mode():
-            for start in range(0, len(order), _BATCH):
+            for start in tqdm(range(0, len(order), _BATCH), "claims", leave=False, delay=_SOON, disable=None):
                 batch = order[start : start + _BATCH]
                 out[batch] = tower([sentences[k] for k in batch]).numpy()
         return out
