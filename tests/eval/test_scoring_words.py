@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from emollm import assets
+from emollm.errors import AssetError
 from emollm.eval import scoring_emer
 from emollm.eval.predictions import read
 from emollm.eval.scoring import Settings, finish
@@ -69,6 +71,23 @@ def test_saying_the_same_of_every_clip_scores_what_is_told_as_its_floor(tmp_path
         told = found.floors[", ".join(words)]
         assert {name: found.metrics[name].value for name in told} == pytest.approx(told)
         assert all((one.value or 0) <= (one.floor or 0) + 1e-9 for name, one in found.metrics.items() if name in told)
+
+
+@pytest.mark.parametrize(
+    ("words", "hit_rate"), [(["angry", "sad", "happy"], 0.762), (["angry", "sad", "worried", "happy"], 0.843)]
+)
+def test_words_that_are_always_said_have_the_hit_rate_on_meld_that_is_published_of_them(
+    tmp_path: Path, words: list[str], hit_rate: float
+) -> None:
+    try:
+        assets.path("emotion-wheels")
+    except AssetError as error:
+        pytest.skip(f"the published wheels are not at hand: {error}")
+    meld = {"neutral": 1256, "joy": 402, "anger": 345, "surprise": 281, "sadness": 208, "disgust": 68, "fear": 50}
+    gold = labels(*([word] for word, count in meld.items() for _ in range(count)))
+    found = scored(tmp_path, "ov", gold, labels(*[words] * len(gold)), Settings(resamples=100)).metrics
+    assert round(found["hit_rate"].value or 0, 3) == hit_rate
+    assert 0.2 < (found["mscore"].value or 0) < 0.32  # words too many are charged here
 
 
 def test_answers_that_cannot_be_read_have_no_labels(tmp_path: Path, settings: Settings) -> None:
