@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from emollm.errors import DataError, one_line
-from emollm.eval import scoring_emer, scoring_labels, scoring_open, scoring_several, scoring_va
+from emollm.eval import scoring_choices, scoring_emer, scoring_labels, scoring_open, scoring_several, scoring_va
 from emollm.eval.predictions import Row, Table, read
 from emollm.eval.scoring import Aligned, Settings, Task, checked_reference, finish, notes_of_files, provenance
 from emollm.metrics.bootstrap import bootstrap, difference, mcnemar, value
@@ -18,6 +18,8 @@ KINDS: dict[str, Callable[[Table, Table, Settings], tuple[Task, Aligned]]] = {
     "ov": scoring_open.build,
     "emer": scoring_emer.build,
     "va": scoring_va.build,
+    "sentiment": scoring_choices.sentiment,
+    "preference": scoring_choices.preferred,
 }
 """What makes the task of each kind of answer."""
 _RECORDED = ("labels", "several", "ov")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from emollm.eval.scoring import Settings
     from emollm.types import Record
 
-_KINDS = click.Choice(["labels", "several", "ov", "emer", "va"])
+_KINDS = click.Choice(["labels", "several", "ov", "emer", "va", "sentiment", "preference"])
 _OF = {
     "labels": ("labels", "several", "va"),
     "vocabulary": ("ov", "emer"),
@@ -90,7 +90,8 @@ def _shared(function: _Command) -> _Command:
 def score(
     kind: str, pred: Path, gold: Path | None, groups: tuple[str, ...], out: Path | None, as_json: bool, **options: Any
 ) -> int:
-    """Score anyone's predictions: one label of a closed set or several, open vocabulary, descriptions, or valence and arousal.
+    """Score anyone's predictions: one label of a closed set or several, open vocabulary, descriptions, valence and
+    arousal, the side of a sentiment, or which of two descriptions is preferred.
 
     Rows are aligned by id. What is missing or cannot be read is counted, and wrong; nothing is guessed. The exit code is 1 where rows of the
     predictions could not be used at all. docs/evaluate.md has the formats.
