@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from emollm.data_engines.recipe import AnnotatorSettings
 from emollm.endpoint import EndpointGenerator, Reply
@@ -157,7 +157,7 @@ class Asker:
         self.stop = self._patience.stop
         """Ends all waiting."""
         self._settings, self._replies, self._ledger = settings, replies, ledger
-        self._parameters = {
+        self._parameters: dict[str, Any] = {
             "max_tokens": settings.max_tokens,
             "temperature": settings.temperature,
             "seed": seed,

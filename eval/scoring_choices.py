@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from pydantic import JsonValue
 
 from emollm.emotions import label_set
 from emollm.errors import DataError
@@ -37,13 +38,13 @@ def sentiment(gold: Table, said: Table, settings: Settings) -> tuple[Task, Align
     neutral = sum(score == 0 for score in reference)
     remarks = (f"references of 0, or neutral, are left out of all metrics: {neutral} of {len(reference)}",)
     right = np.array([one == side(score) for one, score in zip(predicted, reference, strict=True)])
-    told = {"label_set": {"id": f"{sides.id}@{sides.version}", "labels": list(SIDES)}}
+    told: dict[str, JsonValue] = {"label_set": {"id": f"{sides.id}@{sides.version}", "labels": [*SIDES]}}
     return Task("sentiment", "weighted_f1", measures, _counts(found), right=right, remarks=remarks, told=told), aligned
 
 
 def sides_at(one: Said) -> int:
     """The place of a side in :data:`SIDES`, of a place in the label set."""
-    return SIDES.index(label_set(_SIDES_OF).labels[one.code])  # type: ignore[arg-type]
+    return SIDES.index(label_set(_SIDES_OF).labels[one.code])
 
 
 def preferred(gold: Table, said: Table, settings: Settings) -> tuple[Task, Aligned]:
@@ -69,7 +70,7 @@ def _score(row: Row) -> float | None:
     if row.labels is None or len(row.labels) != 1:
         return None
     named = label_set(_SIDES_OF).find(row.labels[0])
-    return None if named is None else float(SIDES.index(named) - 1)  # type: ignore[arg-type]
+    return None if named is None else float(SIDES.index(named) - 1)
 
 
 def _side(row: Row | None, notes: Notes) -> Said:
