@@ -229,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         settings = config.load(EmbeddedSettings, given.recipe, given.overrides)
-        print(table(make(settings, given.data, given.out, given.workers)))
+        print(table(make(settings, given.data.resolve(), given.out.resolve(), given.workers)))
     except EmollmError as error:
         _say(str(error))
         return 2

@@ -1,14 +1,18 @@
 """The recipe of the embedded model's training set."""
 
 import re
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from emollm import config
 from emollm.data_engines.embedded import EmbeddedSettings, acceptance, main
 from emollm.data_engines.engines import ENGINES
 from emollm.data_engines.measuring import read_items
+from emollm.data_engines.shards import SAMPLES, read_samples, shards
 
 RECIPE = Path(__file__).parents[2] / "data_engines" / "recipes" / "sets" / "embedded.yaml"
 
@@ -56,6 +60,46 @@ def test_what_cannot_be_made_is_told_before_anything_is_measured(
     assert len(lines) == 1
     assert re.search(told, lines[0])
     assert not out.exists()
+
+
+def test_samples_of_a_relative_folder_find_their_pictures_from_anywhere(
+    astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    face = Image.open(astronaut).convert("L").crop((150, 20, 310, 180)).resize((48, 48))
+    tiles = np.stack([np.asarray(face), np.asarray(face)[:, ::-1]])
+    votes = np.zeros((2, 10), np.int64)
+    votes[:, 1] = 10
+    (data / "ferplus").mkdir(parents=True)
+    np.savez(
+        data / "ferplus" / "ferplus_train_valid.npz", images=tiles, votes=votes, split=np.array(["train", "valid"])
+    )
+    (data / "emodb").mkdir()
+    with wave.open(str(data / "emodb" / "03a01Fa.wav"), "wb") as sound:
+        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sound.writeframes((np.sin(np.arange(16_000) / 20) * 9000).astype("<i2").tobytes())
+    (data / "goemotions" / "ekman").mkdir(parents=True)
+    for name, text in (
+        ("labels.txt", "anger\njoy\n"),
+        ("train.tsv", "so good\t1\ta\n"),
+        ("dev.tsv", "so good\t1\tb\n"),
+    ):
+        (data / "goemotions" / "ekman" / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    arguments = [
+        str(RECIPE),
+        "--data",
+        "data",
+        "--out",
+        "made/set",
+        "--set",
+        "parts={face: {engine: exp_cot, labels: basic8}}",
+    ]
+    assert main(arguments) == 0
+    files = shards(Path("made/set/face"), SAMPLES)
+    pictures = [item.path for file in files for sample in read_samples(file) for item in sample.media]
+    assert pictures
+    assert all(path.is_absolute() and path.is_file() for path in map(Path, pictures))
 
 
 def test_no_process_at_all_is_a_mistake(tmp_path: Path) -> None:
