@@ -156,8 +156,9 @@ class SftRecipe(Settings):
     model: BaseModel = ModelSettings()
     """A folder with a model of our family or a PaliGemma, a hub id of one, or the parts to build one of our family."""
     start: Path | None = None
-    """A checkpoint (``checkpoint-…``) of an earlier run that trained the same weights of the same model: training begins with them, with
-    a fresh optimiser and schedule, and the adapter stays one."""
+    """A checkpoint (``checkpoint-…``) of an earlier run that trained the same weights of the same model, or an adapter of that model
+    (``adapter`` of a run, or what the package ships): training begins with them, with a fresh optimiser and schedule, and the adapter
+    stays one."""
     data: Annotated[tuple[SampleSource, ...], Field(min_length=1)]
     """Samples that teach."""
     validation: tuple[SampleSource, ...] = ()

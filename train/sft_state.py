@@ -5,6 +5,7 @@ DeepSpeed keeps the optimiser in files of its own, which it alone reads.
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from emollm.errors import ConfigError, DataError
 from emollm.files import replacing
+from emollm.modeling.adapters import BESIDE, WEIGHTS
 
 TRAINED, OPTIMISER, COMPLETE = "trained.safetensors", "optimizer.safetensors", "complete.json"
 STATE = "trainer_state.json"
@@ -72,22 +74,41 @@ def load_trained(model: nn.Module, path: Path) -> None:
 
 
 def start_with(model: nn.Module, checkpoint: Path) -> str:
-    """Fills the trained weights of a model from a checkpoint of an earlier run.
+    """Fills the trained weights of a model from a checkpoint of an earlier run, or from an adapter and what lies beside it.
 
     Returns:
         A hash of that checkpoint's weights.
 
     Raises:
-        ConfigError: It is no checkpoint, cannot be read, or trained other weights.
+        ConfigError: It is neither, cannot be read, or trained other weights.
     """
-    path = checkpoint / TRAINED
-    if not path.is_file():
-        raise ConfigError(f"start={checkpoint}: is no checkpoint of a run; it has no {TRAINED}")
+    path, adapter = checkpoint / TRAINED, checkpoint / WEIGHTS
+    if not path.is_file() and not adapter.is_file():
+        raise ConfigError(
+            f"start={checkpoint}: is no checkpoint of a run and no adapter; it has no {TRAINED} and no {WEIGHTS}"
+        )
     try:
+        if not path.is_file():
+            return _start_with_adapter(model, checkpoint)
         load_trained(model, path)
     except DataError as error:
         raise ConfigError(f"start={checkpoint}: cannot be begun with: {str(error).partition(';')[0]}") from error
     return blake2b(path.read_bytes(), digest_size=8).hexdigest()
+
+
+def _start_with_adapter(model: nn.Module, folder: Path) -> str:
+    """The same from what an export or the package holds; its LoRA has to be of the same rank, on the same layers."""
+    lora, beside = folder / WEIGHTS, folder / BESIDE
+    tensors = {
+        re.sub(r"\.(lora_[AB])\.weight$", r".\1.default.weight", name): value
+        for name, value in read_tensors(lora)[0].items()
+    }
+    digest = blake2b(lora.read_bytes(), digest_size=8)
+    if beside.is_file():
+        tensors |= {f"base_model.model.{name}": value for name, value in read_tensors(beside)[0].items()}
+        digest.update(beside.read_bytes())
+    fill(model, tensors, str(folder))
+    return digest.hexdigest()
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

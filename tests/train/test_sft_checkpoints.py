@@ -148,6 +148,15 @@ def test_a_run_starts_with_the_weights_of_an_earlier_one_and_a_fresh_optimiser(r
         run(recipe, "optimise.steps=2", "validating.every=2", f"out={tmp_path / 'later'}")
 
 
+def test_a_run_starts_with_an_adapter_as_with_the_checkpoint_it_was_written_from(recipe: Path, tmp_path: Path) -> None:
+    earlier = run(recipe, "optimise.steps=8", "validating.every=8")
+    first = []
+    for name in ("checkpoint-8", "adapter"):
+        out = run(recipe, f"start={earlier / name}", "optimise.steps=2", "validating.every=2", f"out={tmp_path / name}")
+        first.append(losses(out)[0])
+    assert first[0] == pytest.approx(first[1], rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("make", "told"),
     [
