@@ -11,7 +11,6 @@ from emollm.data_engines.base import Item, Rejected
 from emollm.data_engines.clues import PROMPT as CLUES
 from emollm.data_engines.clues import Clues
 from emollm.data_engines.composing import compose, question
-from emollm.data_engines.discord import Comparer, Comparison, Pair, Reading
 from emollm.data_engines.phrases import Phrases, opened
 from emollm.data_engines.recipe import BuildSettings
 from emollm.data_engines.rulings import Outcome, Ruling, UnsupportedOption, count, main_person, refused, rule
@@ -19,6 +18,7 @@ from emollm.emotions import label_set
 from emollm.prompts import prompt
 from emollm.reasoner.channels import Level
 from emollm.reasoner.conflict import tone
+from emollm.reasoner.discord import Comparer, Comparison, Pair, Reading
 from emollm.reasoner.wording import listed, seconds, two
 from emollm.samples import Mark, Sample, Task
 from emollm.types import Observation
@@ -68,7 +68,7 @@ class Engine:
         """The conversations about the most prominent person of one clip."""
         person = main_person(observation)
         clues = Clues(observation, person, self.settings.reasoner, random, self.options.own_words)
-        found = Comparer(clues, self.labels).compare()
+        found = Comparer(clues.channels, self.labels, clues.is_own).compare()
         label = None if found.score is None else "present" if found.discords else "absent"
         ruling = _ruled(label, item)
         words = Phrases(_PROMPT, random)

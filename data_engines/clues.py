@@ -124,8 +124,7 @@ class Clues:
     @property
     def polarities(self) -> list[Cue]:
         """How positive the words are: of pieces of speech, or of words that came with the clip."""
-        cues = [cue for cue in self.channels.cues if cue.kind is CueKind.WORDS and cue.name == "polarity"]
-        return sorted(cues, key=lambda cue: (cue.start, cue.end, cue.id))
+        return self.channels.polarities
 
     @property
     def missing(self) -> list[str]:

@@ -21,6 +21,7 @@ from emollm import __version__
 COMMANDS = {
     "observe": "Measure faces, voices and words, without an answer.",
     "explain": "Say which emotion, how strongly, and why.",
+    "report": "Draw many clips on one page.",
     "embed": "Write face embeddings as Parquet.",
     "data": "Build, convert and report on training data.",
     "train": "Train encoders and models by a recipe.",

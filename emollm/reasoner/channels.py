@@ -315,6 +315,11 @@ class Channels:
         return next(iter([*here, *strongest]), None)
 
     @property
+    def polarities(self) -> list[Cue]:
+        """How positive the words are, in the order of time: of pieces of speech, or of words that came with the clip."""
+        return _in_time(cue for cue in self.cues if cue.kind is CueKind.WORDS and cue.name == "polarity")
+
+    @property
     def transcript(self) -> Cue | None:
         """The words that came with the clip."""
         return next((cue for cue in self.cues if cue.kind is CueKind.WORDS and cue.name == "transcript"), None)

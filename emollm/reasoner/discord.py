@@ -7,14 +7,14 @@ by what it is read as, words have one by their polarity, a voice is more or less
 
 from typing import Literal, NamedTuple
 
-from emollm.data_engines.clues import Clues
 from emollm.emotions import LabelSet
 from emollm.evidence import Evidence
-from emollm.reasoner.channels import Activation, Level
+from emollm.reasoner.channels import Activation, Channels, Level
 from emollm.reasoner.conflict import activation, tone, valence
 from emollm.reasoner.weighing import Weighing, weigh
-from emollm.types import Cue, Extent, Peak
+from emollm.types import Cue, CueKind, Extent, Peak
 
+_FACE = frozenset({CueKind.ACTION_UNIT, CueKind.EXPRESSION})
 _SHORT = 0.1
 """Seconds below which a stretch of discord has no length worth telling."""
 _VOICE = 0.5
@@ -77,27 +77,34 @@ class Comparer:
     """Compares the channels of one person.
 
     Args:
-        clues: What was measured.
+        channels: What was measured.
         labels: The set that faces are read in.
+        own_words: The words are known to be this person's: a data set says so where nothing was measured of it.
     """
 
-    def __init__(self, clues: Clues, labels: LabelSet) -> None:
-        self.clues = clues
-        self.channels = clues.channels
-        self.settings = clues.settings
+    def __init__(self, channels: Channels, labels: LabelSet, own_words: bool = False) -> None:
+        self.channels = channels
+        self.settings = channels.settings
         self.labels = labels
+        self.is_own = channels.is_own_voice or own_words
+        """Whether voice and words are held against the face."""
 
     def compare(self) -> Comparison:
         """Everything that can be held against each other."""
         peak = self.channels.peak
-        face = self._face(None if peak is None else peak.time) if self.clues.has_face else None
+        face = self._face(None if peak is None else peak.time) if self._has_face else None
         sound = self.channels.activation if self.channels.is_own_voice else None
         pairs: list[Pair] = []
-        if self.clues.is_own:
+        if self.is_own:
             pairs += self._with_words(face)
             pairs += self._with_voice(face, sound)
             pairs += self._within_words()
         return Comparison(face, sound, (*pairs, *self._within_face()))
+
+    @property
+    def _has_face(self) -> bool:
+        """Whether anything was measured by which a face is read."""
+        return any(cue.kind in _FACE for cue in self.channels.cues)
 
     def _face(self, time: float | None) -> Reading | None:
         """What the face is read as at a moment; None where that is not clear, or not all is known of that moment."""
@@ -139,7 +146,7 @@ class Comparer:
     def _with_words(self, face: Reading | None) -> list[Pair]:
         """Each clear piece of speech beside the face at that time."""
         out = []
-        for cue in self.clues.polarities:
+        for cue in self.channels.polarities:
             value = cue.value or 0.0
             if abs(value) < self.settings.clear_polarity:
                 continue
@@ -176,7 +183,7 @@ class Comparer:
 
     def _within_words(self) -> list[Pair]:
         """Words that are clearly positive at one time and clearly negative at another."""
-        clear = [cue for cue in self.clues.polarities if abs(cue.value or 0.0) >= self.settings.clear_polarity]
+        clear = [cue for cue in self.channels.polarities if abs(cue.value or 0.0) >= self.settings.clear_polarity]
         best = max((cue for cue in clear if (cue.value or 0.0) > 0), key=lambda cue: cue.value or 0.0, default=None)
         worst = min((cue for cue in clear if (cue.value or 0.0) < 0), key=lambda cue: cue.value or 0.0, default=None)
         if best is None or worst is None:
