@@ -70,7 +70,7 @@ class Said(NamedTuple):
         return measures(self.gold, self.answer, len(self.words))[metric].statistic
 
     def rows(self, measure: str, shown: str, who: str, metrics: Sequence[str], note: str = "") -> list[Row]:
-        """A row for each metric; the floor is the better of majority and chance. Missing answers are told of in the note."""
+        """A row for each metric; the floor is the best of answers that look at nothing. Missing answers are told of in the note."""
         found = {name: measures(self.gold, self.answer, len(self.words))[name] for name in metrics}
         estimates = bootstrap({name: one.statistic for name, one in found.items()}, len(self.gold))
         if missed := int((self.answer == UNANSWERED).sum()):

@@ -19,7 +19,7 @@ from emollm.eval.data_folders import data_of
 from emollm.eval.generators.base import Query, Reply
 from emollm.eval.generators.wording import question as with_words
 from emollm.eval.items import Item
-from emollm.eval.predictions import Notes, Row, Table, read
+from emollm.eval.predictions import FAULT, Notes, Row, Table, read
 from emollm.eval.run_items import choose, question, shown
 from emollm.eval.run_parsing import recorded
 from emollm.eval.run_score import kind_of
@@ -39,7 +39,7 @@ METRICS = {
 ALWAYS = {"labels": ("war", "uar"), "several": ("macro_f1",), "ov": ("ew_f1", "jaccard"), "emer": ("label_f1",)}
 """Those that are told even where the task does not name them."""
 COVERAGE, FLOOR = "coverage", "floor"
-"""Share of the items whose reply could be read; what looking at nothing scores in the first metric of the task."""
+"""Share of the items that are answered; what looking at nothing scores in the first metric of the task."""
 
 _Doc = dict[str, Any]
 
@@ -180,7 +180,9 @@ def results(doc: Mapping[str, Any], replies: Sequence[str]) -> dict[str, _Doc]:
         row["reference"] = doc["reference"]
     if doc["cluster"]:
         row["cluster"] = doc["cluster"]
-    if not doc["fault"]:
+    if doc["fault"]:
+        row[FAULT] = doc["fault"]
+    else:
         row |= recorded(Reply(replies[0] if replies else ""), of.asks, question(of).labels)
     out = dict.fromkeys((*metrics_of(of), COVERAGE, FLOOR), row)
     if of.asks == "label":  # lmms-eval takes a standard error from this key, which is that of the accuracy alone
@@ -222,7 +224,7 @@ def _numbers(lines: tuple[str, ...]) -> dict[str, float]:
     scoring, aligned = KINDS[kind_of(of)](references, said, Settings(labels=_labels(of), clues=False))
     n = len(aligned.pairs)
     found = {name: value(one.statistic, n) for name, one in scoring.measures.items()}
-    found[COVERAGE] = (scoring.answers["answered"] + scoring.answers.get("outside", 0)) / n
+    found[COVERAGE] = scoring.answers["answered"] / n
     floor = scoring.measures[metrics_of(of)[0]].floor
     return found | {FLOOR: float("nan") if floor is None else floor}
 

@@ -28,7 +28,7 @@ from emollm.metrics.wheels import Vocabulary
 Embed: TypeAlias = Callable[[Sequence[str]], NDArray[np.floating]]
 """Sentences -> (n, D), each of length 1."""
 
-VERSION = 1
+VERSION = 2
 """Of this way of comparing; raised whenever a number could change."""
 LEAST, MOST = 0.45, 0.85
 """Cosines of all-MiniLM-L6-v2 up to which two claims share nothing, and from which they are the same; linear between (docs/evaluate.md)."""
@@ -69,8 +69,16 @@ class Shares(NamedTuple):
     gold: NDArray[np.float64]
     """(n,) how many there are; a pair whose reference has none is left out."""
     said: NDArray[np.float64]
-    floor: float
-    """F1 of references with answers to other ones, mean of five shuffles (one of more than 1000 pairs); NaN of a single pair."""
+    elsewhere: float
+    """F1 of references with the answers to other ones, mean of five shuffles (one of more than 1000 pairs); NaN of a single pair."""
+    exchanged: float
+    """The same of references with the references of other pairs."""
+
+    @property
+    def floor(self) -> float | None:
+        """The better of both; None of a single pair."""
+        known = [one for one in (self.elsewhere, self.exchanged) if not np.isnan(one)]
+        return max(known, default=None)
 
     @property
     def each(self) -> dict[str, NDArray[np.float64]]:
@@ -101,7 +109,7 @@ class Overlap(NamedTuple):
         """``clue_f1``, ``clue_precision``, ``clue_recall``, ``clue_score``, and the same of ``label``; ready to be resampled."""
         out: dict[str, Measure] = {}
         for name, shares in (("clue", self.clues), ("label", self.labels)):
-            floor = None if np.isnan(shares.floor) else shares.floor
+            floor = shares.floor
             out |= {f"{name}_{side}": Measure(shares.statistic(side)) for side in _SIDES}
             out[f"{name}_f1"] = out[f"{name}_f1"]._replace(floor=floor)
             out[f"{name}_score"] = Measure(
@@ -109,8 +117,17 @@ class Overlap(NamedTuple):
             )
         return out
 
+    def floors(self) -> tuple[dict[str, float], dict[str, float]]:
+        """F1 and score of the own answers to other clips, and of the references of other clips, by metric; those that are defined."""
+        elsewhere, exchanged = dict[str, float](), dict[str, float]()
+        for name, shares in (("clue", self.clues), ("label", self.labels)):
+            for told, f1 in ((elsewhere, shares.elsewhere), (exchanged, shares.exchanged)):
+                if not np.isnan(f1):
+                    told |= {f"{name}_f1": f1, f"{name}_score": on_scale(f1)}
+        return elsewhere, exchanged
 
-def overlap(pairs: Sequence[Descriptions], embed: Embed, vocabulary: Vocabulary, *, seed: int = 0) -> Overlap:
+
+def overlap(pairs: Sequence[Descriptions], embed: Embed, vocabulary: Vocabulary, *, seed: int | None = 0) -> Overlap:
     """References and answers compared by claims and by labels.
 
     Texts in another script than Latin cannot be read: such an answer shares nothing, such a reference is left out.
@@ -119,7 +136,7 @@ def overlap(pairs: Sequence[Descriptions], embed: Embed, vocabulary: Vocabulary,
         pairs: Of n clips, in their order.
         embed: Sentences to unit vectors; called once, with each sentence once.
         vocabulary: Tables of the wheels (:func:`emollm.metrics.wheels.read`).
-        seed: Of the shuffles that give the floors.
+        seed: Of the shuffles that give the floors; None where nobody asks for floors.
     """
     reader, likeness = ClauseReader(Finder(vocabulary)), Likeness(vocabulary)
     gold, said = [reader.read(pair.gold) for pair in pairs], [reader.read(pair.said) for pair in pairs]
@@ -216,18 +233,25 @@ def _shares(
     shared: Callable[..., float],
     orders: Sequence[NDArray[np.int64]],
 ) -> Shares:
-    """What each reference shares with its answer, and the references with those of others."""
+    """What each reference shares with its answer, and with the answers and references of others."""
     wanted, given = (np.array([len(one) for one in own], np.float64) for own in (gold, said))
     own = np.array([shared(one, other) for one, other in zip(gold, said, strict=True)], np.float64)
-    floors = []
-    for order in orders:
-        found = np.array([shared(one, said[k]) for one, k in zip(gold, order, strict=True)], np.float64)
-        mixed = Shares(found, wanted, given[order], np.nan)
-        floors.append(float(mixed.statistic("f1")(np.ones((1, len(gold))))[0]))
-    return Shares(own, wanted, given, float(np.mean(floors)) if floors else float("nan"))
+
+    def mixed(others: Sequence[Sequence], lengths: NDArray[np.float64]) -> float:
+        """F1 of references with something of other pairs."""
+        found = []
+        for order in orders:
+            both = np.array([shared(one, others[k]) for one, k in zip(gold, order, strict=True)], np.float64)
+            shares = Shares(both, wanted, lengths[order], np.nan, np.nan)
+            found.append(float(shares.statistic("f1")(np.ones((1, len(gold))))[0]))
+        return float(np.mean(found)) if found else float("nan")
+
+    return Shares(own, wanted, given, mixed(said, given), mixed(gold, wanted))
 
 
-def _orders(n: int, seed: int) -> list[NDArray[np.int64]]:
+def _orders(n: int, seed: int | None) -> list[NDArray[np.int64]]:
+    if seed is None:
+        return []
     rng = np.random.default_rng(seed)
     return [others_of(n, rng) for _ in range(_SHUFFLES if n <= _MANY else 1)] if n > 1 else []
 

@@ -6,14 +6,16 @@ docs/evaluate.md lists the columns. A cell with a list is a JSON list, a Python 
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from emollm.denials import declines
 from emollm.errors import DataError, one_line
 from emollm.files import opened_text
 from emollm.metrics.scored import Note
+from emollm.replies import NEVER_ENDS, answer_in
 from emollm.word_lists import split_list
 
 LONGEST = 100_000
@@ -23,10 +25,18 @@ LONGEST_LIST = 10_000
 IDS = ("id", "name", "names")
 LISTS = ("labels", "openset", "label", "discrete", "emotions")
 TEXTS = ("text", "reason", "reasons", "english", "description")
+CHINESE = ("text", "reason", "reasons", "chinese", "chi_reasons", "description")
+"""The same where descriptions are Chinese (EMER's second version has both languages)."""
 NUMBERS = ("valence", "arousal")
+EVIDENCE = ("observation", "claims")
+"""What an answer is held against, or verdicts on it."""
 ABSTAINED = ("abstain", "abstained", "abstention")
-"""Answers that decline to answer."""
+"""Words that decline to answer; a text may also do so in more of them (:func:`emollm.denials.declines`)."""
+_ANSWERS = (*LISTS, *CHINESE, *TEXTS, *NUMBERS)
+"""Columns of answers; in a table the word ``null`` below one is nothing."""
 EMPTY = "an empty answer"
+FAULT = "fault"
+"""Why an item of recorded answers could not be asked; its row has a reference and no answer."""
 _SCORE = "p_"
 _FIELD = 1000
 """Characters of another column that are kept."""
@@ -56,6 +66,10 @@ class Row(NamedTuple):
     """Why a part could not be read: ``labels``, ``text``, ``numbers``, ``scores``, or the ``row``."""
     reference: tuple[str, ...] | None = None
     """What stands under ``gold`` in a file of recorded answers."""
+    evidence: Mapping[str, Any] = _NO_FIELDS
+    """What stands under ``observation`` and ``claims``, as given (:mod:`emollm.eval.scoring_faith`)."""
+    described: str | None = None
+    """The same of ``reference``: a description."""
 
     def fault(self, *parts: str) -> str:
         """Why one of these parts could not be read, empty if they could."""
@@ -93,25 +107,36 @@ class Table(NamedTuple):
     notes: Notes
     rejected: int
     """Rows without an id or without a form, and ids with two answers."""
+    recorded: Mapping[str, Row] = _NO_FIELDS
+    """The rows of a file in its order, with those of items that could not be asked."""
 
 
 NO_ID, NO_FORM = "rows without an id", "rows that are not of the stated form"
+IN_WORDS = "answers that decline in words"
 SAME, DIFFERENT = "ids that stand twice with the same answer", "ids that stand twice with different answers"
 
 
-def read(path: Path) -> Table:
+def read(path: Path, texts: Sequence[str] = TEXTS) -> Table:
     """The rows of a file: ``.csv`` or ``.tsv`` with a heading, else JSON, a row a line or one list of rows.
 
+    Args:
+        path: Of the file.
+        texts: Columns of running text; the first that a row has counts.
+
     Raises:
-        DataError: It cannot be read, has no id column, or no row.
+        DataError: It cannot be read, has no id column, no row, or recorded references without a single answer.
     """
     table = Table(path, _sum(path), {}, Notes(), 0)
     for place, given in _rows(path, table.notes):
-        row = _row(given, path)
+        row = _row(given, path, texts)
+        if row.abstained and (row.text or row.fields.get("reply")):
+            table.notes.add(IN_WORDS, row.id)
         if not row.id:
             table.notes.add(NO_ID, place)
-        elif row.id not in table.rows:
+        elif row.id not in table.rows or _is_lost(table.rows[row.id]):
             table.rows[row.id] = row
+        elif _is_lost(row):
+            continue
         elif table.rows[row.id] == row and not row.fault():
             table.notes.add(SAME, row.id)
         else:
@@ -120,7 +145,13 @@ def read(path: Path) -> Table:
     if not table.rows:
         first = next((f" ({note.what}: {note.count})" for note in table.notes.records()), "")
         raise DataError(f"{path}: no row with an id{first}; expected a column or key {' or '.join(IDS)}")
-    return table._replace(rejected=table.notes.count(NO_ID, NO_FORM, DIFFERENT))
+    answers = {id: row for id, row in table.rows.items() if not _is_lost(row)}
+    lost = [f"{id}: {row.fields[FAULT]}" for id, row in table.rows.items() if id not in answers]
+    for told in lost:
+        table.notes.add("items that could not be asked", told)
+    if not answers:
+        raise DataError(f"{path}: no answers: none of its {len(lost)} items could be asked ({one_line(lost[0])})")
+    return table._replace(rows=answers, recorded=table.rows, rejected=table.notes.count(NO_ID, NO_FORM, DIFFERENT))
 
 
 def listed(cell: str) -> tuple[str, ...]:
@@ -172,13 +203,24 @@ def _cells(reader: Any, path: Path, notes: Notes) -> Iterator[tuple[str, dict[st
         if not set(IDS) & set(heads):
             told = ", ".join(heads) or "none"
             raise DataError(f"{path}: expected a column {' or '.join(IDS)}, got the columns: {one_line(told)}")
+        for head in sorted({head for head in heads if head and heads.count(head) > 1}):
+            if head in (*IDS, *_ANSWERS, "gold", "reference") or head.startswith(_SCORE):
+                raise DataError(f"{path}: two columns are called {head!r}; rename one")
+            notes.add("columns that stand twice, of which the last counts", head)
         for cells in reader:
             if len(cells) == len(heads):
-                yield f"line {reader.line_num}", {k: v for k, v in zip(heads, cells, strict=True) if v.strip()}
+                yield (
+                    f"line {reader.line_num}",
+                    {k: _cell(k, v) for k, v in zip(heads, cells, strict=True) if v.strip()},
+                )
             elif cells:
                 notes.add(NO_FORM, f"line {reader.line_num}: {len(cells)} cells below {len(heads)} columns")
     finally:
         csv.field_size_limit(before)
+
+
+def _cell(head: str, cell: str) -> str | None:
+    return None if head in _ANSWERS and cell.strip().lower() == "null" else cell
 
 
 def _objects(file: Any, path: Path, notes: Notes) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -206,14 +248,16 @@ def _objects(file: Any, path: Path, notes: Notes) -> Iterator[tuple[str, dict[st
 # ---- rows -----------------------------------------------------------------------------------------------------------
 
 
-def _row(given: dict[str, Any], path: Path) -> Row:
+def _row(given: dict[str, Any], path: Path, texts: Sequence[str]) -> Row:
     of_table = path.suffix.lower() in (".csv", ".tsv")
-    id = next((str(given[key]).strip() for key in IDS if isinstance(given.get(key), str | int)), "")
-    known = {*IDS, *LISTS, *TEXTS, *NUMBERS, "gold", "scores"}
+    ids = (given[key] for key in IDS if isinstance(given.get(key), str | int) and not isinstance(given[key], bool))
+    id = next((str(one).strip() for one in ids), "")
+    known = {*IDS, *LISTS, *texts, *NUMBERS, *EVIDENCE, "gold", "reference", "scores"}
+    evidence = {key: given[key] for key in EVIDENCE if given.get(key) is not None}
     fields = {k: v for k, one in given.items() if k not in known if (v := _plain(one)) and len(v) <= _FIELD}
     keys = [key for key in LISTS if key in given]
     key = next((key for key in keys if given[key] is not None), None)
-    text = next((given[name] for name in TEXTS if given.get(name) not in (None, "")), None)
+    text = next((given[name] for name in texts if given.get(name) not in (None, "")), None)
     numbers = {name: given[name] for name in NUMBERS if given.get(name) is not None}
     readers: dict[str, Callable[[], Any]] = {
         "labels": lambda: _labels(given[key], key) if key is not None else None,
@@ -221,6 +265,7 @@ def _row(given: dict[str, Any], path: Path) -> Row:
         "numbers": lambda: {name: _number(value, name) for name, value in numbers.items()},
         "scores": lambda: _scores(given, of_table),
         "reference": lambda: _labels(given["gold"], "labels") if given.get("gold") is not None else None,
+        "described": lambda: _text(given["reference"]) if given.get("reference") is not None else None,
     }
     found, faults = {}, {}
     for part, reader in readers.items():
@@ -228,12 +273,29 @@ def _row(given: dict[str, Any], path: Path) -> Row:
             found[part] = reader()
         except Unread as error:
             faults[part] = str(error)
-    row = Row(id, fields=fields, faults=faults, abstained=bool(keys) and key is None, **found)
+    answers = [given[name] for name in (*LISTS, *texts, *NUMBERS) if name in given]
+    nothing = bool(answers) and all(one is None for one in answers) and not (evidence or found.get("scores"))
+    declined = nothing or (bool(keys) and key is None)
+    row = Row(id, fields=fields, faults=faults, abstained=declined, evidence=evidence, **found)
     if row.labels is not None and len(row.labels) == 1 and row.labels[0].lower() in ABSTAINED:
         return row._replace(labels=None, abstained=True)
-    if not row.abstained and not faults and row.labels is None and not (row.text or row.numbers or row.scores):
+    only_text = row.labels is None and not (faults or row.numbers or row.scores or evidence)
+    if only_text and row.text and declines(row.text):
+        return row._replace(abstained=True)
+    if (
+        not row.abstained
+        and not faults
+        and row.labels is None
+        and not (row.text or row.numbers or row.scores or evidence)
+    ):
         return row._replace(faults={"row": EMPTY})
     return row
+
+
+def _is_lost(row: Row) -> bool:
+    """Whether a row says only why its item could not be asked."""
+    recorded = row.reference is not None or row.described is not None
+    return recorded and FAULT in row.fields and row.faults == {"row": EMPTY}
 
 
 def _labels(given: Any, key: str) -> tuple[str, ...]:
@@ -264,7 +326,10 @@ def _text(given: Any) -> str | None:
         raise Unread("a text that is no text")
     if len(given) > LONGEST:
         raise Unread(f"an answer of more than {LONGEST:,} characters")
-    return given if given.strip() else None
+    said = answer_in(given)
+    if said is None:
+        raise Unread(NEVER_ENDS)
+    return said or None
 
 
 def _number(given: Any, name: str) -> float:

@@ -191,9 +191,14 @@ def _facts(scored: Scored) -> list[tuple[str, str]]:
     task, items, data = told["task"], told["items"], told["files"]["references"]
     official = f", {task['published_n']} in the published data" if task["published_n"] else ""
     seconds, cut = told["answering"]["seconds"], told["answering"]["cut_off"]
+    changed = [("Changed", f"by --set: {'; '.join(task['overrides'])}")] if task["overrides"] else []
+    who = told["generator"]
+    blind = f", {who['depends']}" if who["depends"] and not who["looks"] else ""
+    of = "" if who["looks"] else " of ids and references; media were not looked at"
     return [
         ("Task", f"{task['id']}, part {task['split']} ({task['role'] or 'of no declared role'}), to {told['purpose']}"),
-        ("Generator", f"{told['generator']['name']} (given as {told['generator']['given']})"),
+        *changed,
+        ("Generator", f"{who['name']} (given as {who['given']}){blind}"),
         ("Prompt", f"{told['prompt']['ref']}: “{told['prompt']['text']}”"),
         (
             "Items",
@@ -205,7 +210,7 @@ def _facts(scored: Scored) -> list[tuple[str, str]]:
             f"{told['answering']['new']} new in {seconds:.1f} s, {told['answering']['known_before']} known from before"
             + (f"; {cut} cut off at their greatest length, which --max-tokens raises" if cut else ""),
         ),
-        ("Data", f"{data['path']}, fingerprint {data['sha256'][:16]}"),
+        ("Data", f"{data['path']}, fingerprint {data['sha256'][:16]}{of}"),
         ("Draw", f"temperature {told['draw']['temperature']:g}, seed {told['draw']['seed']}"),
         (
             "Intervals",

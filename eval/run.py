@@ -10,13 +10,13 @@
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from emollm.errors import DataError, MediaError, one_line
+from emollm.errors import ConfigError, DataError, MediaError, one_line
 from emollm.eval.generators import open_generator
 from emollm.eval.generators.base import Generator, Opening, Query, Reply
 from emollm.eval.items import Item
@@ -24,8 +24,10 @@ from emollm.eval.report_pages import Mistake, mistakes, write_pages
 from emollm.eval.run_answers import ANSWERS, AnswerFile, Reject, Row
 from emollm.eval.run_items import Chosen, Question, choose, content, fingerprint, key_of, question, shown
 from emollm.eval.run_parsing import confidence, recorded
-from emollm.eval.run_score import row_of, score
+from emollm.eval.run_score import kind_of, known_of, lost_row, row_of, score
 from emollm.eval.scoring import Settings
+from emollm.eval.scoring_faith import written
+from emollm.eval.scoring_open import VERSION, vocabulary_of
 from emollm.eval.tasks import Purpose, Task, refuse_test
 from emollm.files import replacing
 from emollm.metrics.bootstrap import RESAMPLES
@@ -60,7 +62,7 @@ class Plan(NamedTuple):
     temperature: float = 0.0
     workers: int = 8
     """Requests that are sent to a server at the same time."""
-    vocabulary: str = "2026"
+    vocabulary: str = VERSION
     resamples: int = RESAMPLES
     seed: int = 0
     """Of the draw and of the bootstrap."""
@@ -105,16 +107,19 @@ def run(plan: Plan, told: Told | None = None, change: Change | None = None) -> O
     """
     split = plan.split or plan.task.default_split
     refuse_test(plan.task, split, plan.purpose)
+    _check_vocabulary(plan)
     asked = question(plan.task, plan.prompt, plan.wording)
     chosen = choose(plan.task, plan.data, split, plan.limit)
     generator = open_generator(plan.generator, _opening(plan, asked, chosen))
     began = time.monotonic()
     identity = {"task": plan.task.ref, "model": generator.name, "prompt": asked.ref}
+    if plan.task.overrides:
+        identity["settings"] = "; ".join(plan.task.overrides)
     with AnswerFile(plan.out, identity, plan.fresh) as answers:
         asking = _Asking(plan, asked, chosen, generator, answers, told)
         asking.all(change)
         seconds = time.monotonic() - began
-        rows = answers.finish(asking.places)
+        rows = answers.finish(asking.places, asking.lost)
         answers.list_rejects(asking.rejects)
         if not rows:
             raise DataError(
@@ -131,10 +136,32 @@ def run(plan: Plan, told: Told | None = None, change: Change | None = None) -> O
             _told(plan, split, asked, chosen, generator, asking, seconds, sum("cut" in row for row in rows)),
         )
         wrong = mistakes(asking.items, rows)
+        if not generator.looks:
+            wrong = _unpacked(plan, wrong)
         with replacing(plan.out / REPORT, "w") as file:
             file.write(scored.to_json(indent=1) + "\n")
         write_pages(plan.out, plan.task, scored, wrong)
     return Outcome(scored, wrong, tuple(asking.rejects))
+
+
+def _check_vocabulary(plan: Plan) -> None:
+    """Raises ConfigError for tables that there are not, or that the task has no use for, before anything is asked."""
+    if kind_of(plan.task) in ("ov", "emer"):
+        vocabulary_of(plan.vocabulary)
+    elif plan.vocabulary != VERSION:
+        raise ConfigError(
+            f"--vocabulary {plan.vocabulary}: {plan.task.id} asks for no free words or descriptions; leave it out"
+        )
+
+
+def _unpacked(plan: Plan, wrong: Sequence[Mistake]) -> tuple[Mistake, ...]:
+    """Mistakes of a generator that looks at nothing, with their pictures as files where those can be had."""
+    items = [one.item for one in wrong]
+    try:
+        found = list(plan.task.open().unpack(plan.data, items, plan.out / PICTURES))
+    except (DataError, MediaError):
+        return tuple(wrong)
+    return tuple(one._replace(item=item) for one, item in zip(wrong, found, strict=True))
 
 
 def _opening(plan: Plan, asked: Question, chosen: Chosen) -> Opening:
@@ -167,10 +194,12 @@ class _Asking:
         self._plan, self._asked, self._chosen = plan, asked, chosen
         self._generator, self._answers, self._told = generator, answers, told
         self.items: list[Item] = []
-        """With pictures as files."""
+        """With pictures as files, where the generator looks at them."""
         self.places: list[tuple[str, str]] = []
         self.contents: dict[str, str] = {}
         self.rejects: list[Reject] = []
+        self.lost: dict[str, Row] = {}
+        """Rows of the rejects by id."""
         self.reused = 0
         self.new = 0
 
@@ -179,39 +208,51 @@ class _Asking:
         by_id: dict[str, Item] = {}
         for query, reply in self._generator.replies(self._queries(change, by_id)):
             if reply.fault:
-                self.rejects.append(Reject(query.id, one_line(reply.fault)))
+                self._reject(by_id[query.id], reply.fault)
             else:
                 self._answers.add(self._row(query, reply, by_id[query.id]))
                 self.new += 1
             self._tell()
 
     def _queries(self, change: Change | None, by_id: dict[str, Item]) -> Iterator[Query]:
-        items = self._plan.task.open().unpack(self._plan.data, self._chosen.items, self._plan.out / PICTURES)
+        items: Iterable[Item] = self._chosen.items
+        if self._generator.looks:
+            items = self._plan.task.open().unpack(self._plan.data, items, self._plan.out / PICTURES)
         for item in items:
             id = item.id.strip()
             by_id[id], of, fault = item, "", ""
-            try:
-                item = by_id[id] = change(item) if change is not None else item
-                of = content(item.clip)
-            except (DataError, MediaError) as error:
-                fault = one_line(str(error))
+            if self._generator.looks:
+                try:
+                    item = by_id[id] = change(item) if change is not None else item
+                    of = content(item.clip)
+                except (DataError, MediaError) as error:
+                    fault = one_line(str(error))
             self.items.append(item)
             self.contents[item.id] = of
-            if fault and self._generator.looks:
-                self.rejects.append(Reject(id, fault))
+            if fault:
+                self.places.append((id, ""))
+                self._reject(item, fault)
                 self._tell()
                 continue
             key = key_of(of, self._asked.text, self._generator.name, self._generator.depends)
             self.places.append((id, key))
             if (known := self._answers.find(id, key)) is not None:
-                known |= {"gold": list(item.gold)} if item.gold else {}
+                known |= known_of(item)
                 self.reused += 1
                 continue
             yield Query(id, shown(item.clip), self._asked.text, key)
 
+    def _reject(self, item: Item, reason: str) -> None:
+        id, reason = item.id.strip(), one_line(reason)
+        self.rejects.append(Reject(id, reason))
+        self.lost[id] = lost_row(item, reason)
+
     def _row(self, query: Query, reply: Reply, item: Item) -> Row:
         fields = recorded(reply, self._plan.task.asks, self._asked.labels)
         sure = confidence(reply, fields)
+        if reply.observation is not None:
+            fields["observation"] = written(reply.observation, self._plan.out, query.key)
+            fields |= {"track": reply.track} if reply.track is not None else {}
         return row_of(
             query.id,
             fields,
@@ -244,9 +285,21 @@ def _told(
     role = task.splits[split].role if split in task.splits else None
     known = task.splits[split].n if split in task.splits else None
     return {
-        "task": {"id": task.ref, "title": task.title, "split": split, "role": role, "published_n": known},
+        "task": {
+            "id": task.ref,
+            "title": task.title,
+            "split": split,
+            "role": role,
+            "published_n": known,
+            "overrides": list(task.overrides),
+        },
         "purpose": plan.purpose,
-        "generator": {"given": plan.generator, "name": generator.name, "depends": generator.depends},
+        "generator": {
+            "given": plan.generator,
+            "name": generator.name,
+            "depends": generator.depends,
+            "looks": generator.looks,
+        },
         "prompt": {"ref": asked.ref, "text": asked.text},
         "items": {**chosen.counts, "chosen": len(chosen.items), "rejected": len(asking.rejects), "limit": plan.limit},
         "answering": {"new": asking.new, "known_before": asking.reused, "cut_off": cut, "seconds": round(seconds, 3)},

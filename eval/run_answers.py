@@ -14,12 +14,13 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 
 from emollm.errors import ConfigError, DataError, EmollmError
+from emollm.eval.predictions import FAULT
 from emollm.files import replacing
 
 ANSWERS, EARLIER, REJECTS = "answers.jsonl", "earlier.jsonl", "rejects.jsonl"
 _LOCK = ".lock"
-_SAME = ("task", "model", "prompt")
-"""What all answers of a folder have in common."""
+_SAME = ("task", "model", "prompt", "settings")
+"""What all answers of a folder have in common; ``settings``, changed ones of the task, only where there are some."""
 
 Row = dict[str, Any]
 Place = tuple[str, str]
@@ -38,11 +39,11 @@ class AnswerFile:
 
     Args:
         folder: Made if need be.
-        of: ``task``, ``model`` and ``prompt`` of the run; they stand in each row.
+        of: ``task``, ``model`` and ``prompt`` of the run, and ``settings`` where some were changed; they stand in each row.
         fresh: Drop what earlier runs have left.
 
     Raises:
-        ConfigError: It holds answers of another task, model or prompt.
+        ConfigError: It holds answers of another task, model, prompt or other settings.
         DataError: It holds something else than answers.
         EmollmError: It cannot be written, or another run holds it.
     """
@@ -112,14 +113,21 @@ class AnswerFile:
             ) from error
         self._known[row["id"], row["key"]] = row
 
-    def finish(self, wanted: Sequence[Place]) -> list[Row]:
-        """Leaves the answers to these items in ``answers.jsonl``, in this order, and gives them; others go to ``earlier.jsonl``."""
+    def finish(self, wanted: Sequence[Place], lost: Mapping[str, Row]) -> list[Row]:
+        """Leaves the answers to these items in ``answers.jsonl``, in this order, and gives them; others go to ``earlier.jsonl``.
+
+        Args:
+            wanted: The items of the run.
+            lost: By id, rows of those without an answer, with ``fault``: who reads the file knows of them, a later run asks them again.
+        """
         rows = [self._known[place] for place in wanted if place in self._known]
         own = set(wanted)
         others = [row for place, row in self._known.items() if place not in own]
         if any(place not in self._kept for place in self._known if place not in own):
             _write(self.folder / EARLIER, others)
-        _write(self.path, rows)
+        every = {id: row | self._of for id, row in lost.items()}
+        whole = [self._known.get(place) or every.get(place[0]) for place in wanted]
+        _write(self.path, (row for row in whole if row is not None))
         return rows
 
     def list_rejects(self, rejects: Sequence[Reject]) -> None:
@@ -136,14 +144,18 @@ class AnswerFile:
             if self._fresh:
                 path.unlink(missing_ok=True)
             for row in _rows(path):
+                if FAULT in row:
+                    continue
                 self._known[row["id"], row["key"]] = row
                 if name == EARLIER:
                     self._kept.add((row["id"], row["key"]))
                 for what in _SAME:
-                    if row.get(what) != self._of[what]:
+                    if row.get(what) != self._of.get(what):
+                        theirs, ours = (
+                            repr(str(one)) if one else "none" for one in (row.get(what), self._of.get(what))
+                        )
                         raise ConfigError(
-                            f"{path}: holds answers of the {what} {str(row.get(what))!r}, not {self._of[what]!r}; give another --out, "
-                            "or --fresh to drop them"
+                            f"{path}: holds answers of the {what} {theirs}, not {ours}; give another --out, or --fresh to drop them"
                         )
 
     def _close(self) -> None:

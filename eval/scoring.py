@@ -21,11 +21,14 @@ from emollm.metrics.scored import Note, Scored
 
 EXTRA = "predictions whose id no reference has"
 MISSING = "references without a prediction"
+CLUSTER = "cluster"
+"""Column of recorded answers that says which items belong together: speaker, dialogue …"""
 DECLARED = ("model", "generator", "prompt", "judge", "seed")
 """Columns of predictions that say where they come from."""
 _FEW = 20
 """Items or clusters below which percentile intervals are too narrow."""
 _MOST_DECLARED = 5
+_MOST_NAMED = 12
 
 
 class Settings(NamedTuple):
@@ -36,7 +39,7 @@ class Settings(NamedTuple):
     vocabulary: str = "2026"
     """Version or folder of the tables of the emotion wheels."""
     cluster: str = ""
-    """Column of the references whose values are resampled as one."""
+    """Column of the references whose values are resampled as one; empty: :data:`CLUSTER` of recorded references, if they have it."""
     groups: tuple[str, ...] = ()
     """Columns of the references whose values are compared."""
     low: float = -1.0
@@ -194,7 +197,7 @@ def finish(task: Task, aligned: Aligned, gold: Table, said: Table, settings: Set
         primary=task.primary,
         n=n,
         metrics=found | {name: Metric(value=None) for name in task.undefined},
-        coverage=(task.answers["answered"] + task.answers.get("outside", 0)) / n,
+        coverage=task.answers["answered"] / n,
         answers=task.answers,
         per_class=report.per_class if report else dict(task.per_class),
         confusion=report.confusion if report else None,
@@ -202,7 +205,12 @@ def finish(task: Task, aligned: Aligned, gold: Table, said: Table, settings: Set
         more=more,
         counts=aligned.counts,
         notes=(*notes_of_files(files), *aligned.notes.records()),
-        remarks=(*_few(n, aligned), *task.remarks, *((scoring_groups.REMARK,) if settings.groups else ())),
+        remarks=(
+            *few(aligned, task.measures),
+            *_by_wilson(found, more, aligned),
+            *task.remarks,
+            *((scoring_groups.REMARK,) if settings.groups else ()),
+        ),
         provenance=provenance(files, aligned, settings) | dict(task.told),
     )
 
@@ -246,9 +254,29 @@ def _declared(table: Table) -> dict[str, JsonValue]:
     return out
 
 
-def _few(n: int, aligned: Aligned) -> tuple[str, ...]:
+def few(aligned: Aligned, measures: Mapping[str, Measure]) -> tuple[str, ...]:
+    """Warnings of intervals that are too narrow: there are few references or clusters, or few of them in some of the metrics."""
+    n = len(aligned.pairs)
     drawn = n if aligned.clusters is None else len(np.unique(aligned.clusters))
-    if drawn >= _FEW:
-        return ()
     what = "references" if aligned.clusters is None else "clusters"
-    return (f"{drawn} {what}: intervals of so few are too narrow",)
+    out = [f"{drawn} {what}: intervals of so few are too narrow"] if drawn < _FEW else []
+    fewer: dict[int, list[str]] = {}
+    for name, one in measures.items():
+        own = drawn if one.items is None else len(one.drawn(n, aligned.clusters))
+        if own < min(drawn, _FEW):
+            fewer.setdefault(own, []).append(name)
+    out += [f"of {own} {what} alone, too few for their intervals: {', '.join(fewer[own])}" for own in sorted(fewer)]
+    return tuple(out)
+
+
+def _by_wilson(
+    found: Mapping[str, Metric], more: Mapping[str, Mapping[str, Metric]], aligned: Aligned
+) -> tuple[str, ...]:
+    """Names the metrics whose interval is not the bootstrap's."""
+    every = [*found.items(), *(one for own in more.values() for one in own.items())]
+    names = [name for name, one in every if one.method == "wilson"]
+    if not names:
+        return ()
+    told = ", ".join(names[:_MOST_NAMED]) + (" …" if len(names) > _MOST_NAMED else "")
+    of = "items" if aligned.clusters is None else "clusters"
+    return (f"all right or all wrong, which resampling cannot vary: the interval is Wilson's, of {of}: {told}",)

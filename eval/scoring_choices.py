@@ -1,5 +1,6 @@
 """Two further kinds of answer: the side of a sentiment (MOSI, MOSEI, CH-SIMS), and which of two descriptions is preferred (MER2026, track 3)."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,7 +11,8 @@ from emollm.emotions import label_set
 from emollm.errors import DataError
 from emollm.eval.predictions import EMPTY, Notes, Row, Table
 from emollm.eval.scoring import Aligned, Pair, Settings, Task, align
-from emollm.eval.scoring_labels import Said, closed, read
+from emollm.eval.scoring_labels import Said, read
+from emollm.metrics.classification import STRAY, UNANSWERED
 from emollm.metrics.preference import CHOICES, Choice, preference
 from emollm.metrics.sentiment import Side, polarity, side
 
@@ -20,6 +22,12 @@ _SIDES_OF = "meld-sentiment"
 _NUMBER = "valence"
 _SWAPPED = "swapped"
 """Column of answers: what was chosen where the descriptions had changed places, in the words of that order."""
+_ANSWER = re.compile(
+    r".*\b(?:answer|choice|preference|verdict)\b[\"'*_` ]*(?:is\b|[:：=])(?P<said>.*)", re.IGNORECASE | re.DOTALL
+)
+"""A text up to its last marker, and what follows."""
+_AROUND = " \t\r\n.!\"'`*_()[]{}“”‘’"
+"""What may stand around a choice."""
 _KINDS = ("answered", "outside", "abstained", "unparsed", "missing")
 
 
@@ -30,16 +38,14 @@ def sentiment(gold: Table, said: Table, settings: Settings) -> tuple[Task, Align
         DataError: Nothing to score, or no reference takes a side.
     """
     sides = label_set(_SIDES_OF)
-    aligned = align(gold, said, lambda row: "" if _score(row) is not None else _why(row), settings)
+    aligned = align(gold, said, _takes_no_side, settings)
     found = [_side(pair.said, aligned.notes) for pair in aligned.pairs]
     predicted: list[Side | None] = [SIDES[sides_at(one)] if one.kind == "answered" else None for one in found]
     reference = [float(_score(pair.gold) or 0.0) for pair in aligned.pairs]
     measures = polarity(reference, predicted)
-    neutral = sum(score == 0 for score in reference)
-    remarks = (f"references of 0, or neutral, are left out of all metrics: {neutral} of {len(reference)}",)
     right = np.array([one == side(score) for one, score in zip(predicted, reference, strict=True)])
     told: dict[str, JsonValue] = {"label_set": {"id": f"{sides.id}@{sides.version}", "labels": [*SIDES]}}
-    return Task("sentiment", "weighted_f1", measures, _counts(found), right=right, remarks=remarks, told=told), aligned
+    return Task("sentiment", "weighted_f1", measures, _counts(found), right=right, told=told), aligned
 
 
 def sides_at(one: Said) -> int:
@@ -53,9 +59,8 @@ def preferred(gold: Table, said: Table, settings: Settings) -> tuple[Task, Align
     Raises:
         DataError: Nothing to score.
     """
-    labels = closed(",".join(CHOICES), gold)
     aligned = align(gold, said, lambda row: "" if _choice(row) is not None else _why(row), settings)
-    found = [read(pair.said, labels, aligned.notes) for pair in aligned.pairs]
+    found = [_chosen(pair.said, aligned.notes) for pair in aligned.pairs]
     predicted: list[Choice | None] = [CHOICES[one.code] if one.kind == "answered" else None for one in found]
     reference = [_known(_choice(pair.gold)) for pair in aligned.pairs]
     measures = preference(reference, predicted, _swapped(aligned.pairs, aligned.notes))
@@ -76,14 +81,53 @@ def _score(row: Row) -> float | None:
 def _side(row: Row | None, notes: Notes) -> Said:
     """One answer; a number becomes the side that it is on."""
     labels = label_set(_SIDES_OF)
-    if row is not None and _NUMBER in row.numbers and row.labels is None:
-        return Said(labels.labels.index(side(row.numbers[_NUMBER])), "answered")
+    if row is not None and row.labels is None and not row.abstained and not row.fault("labels"):
+        if _NUMBER in row.numbers:
+            return Said(labels.labels.index(side(row.numbers[_NUMBER])), "answered")
+        if not row.text and (reason := row.fault("numbers")):
+            notes.add(f"unparsed: {reason}", row.id)
+            return Said(UNANSWERED, "unparsed")
     return read(row, labels, notes)
+
+
+def _chosen(row: Row | None, notes: Notes) -> Said:
+    """One answer. A word is the choice or none; a text has to be the choice, or to end in a line or in an "answer: …" that is."""
+    if row is None or row.abstained:
+        return Said(UNANSWERED, "missing" if row is None else "abstained")
+    reason = row.fault("labels")
+    if not reason and row.labels:
+        if (choice := _choice(row)) is not None:
+            return Said(CHOICES.index(choice), "answered")
+        if len(row.labels) == 1:
+            notes.add("labels outside the set", f"{row.id}: {row.labels[0]}")
+            return Said(STRAY, "outside")
+        reason = "several labels"
+    elif not reason and row.text:
+        if (choice := chosen_in(row.text)) is not None:
+            return Said(CHOICES.index(choice), "answered")
+        reason = f"a text that does not end in {', '.join(CHOICES[:-1])} or {CHOICES[-1]}"
+    notes.add(f"unparsed: {reason or row.fault('text') or EMPTY}", row.id)
+    return Said(UNANSWERED, "unparsed")
+
+
+def chosen_in(text: str) -> Choice | None:
+    """The choice that a text is, or that follows its last "answer:", or that its last line is; None of any other text.
+
+    A word of prose ("at the same time, a1 …") is no choice.
+    """
+    marked = _ANSWER.fullmatch(text)
+    line = (marked["said"] if marked is not None else text).strip().splitlines()
+    return _word(line[0 if marked is not None else -1]) if line else None
 
 
 def _choice(row: Row) -> Choice | None:
     words = row.labels or ()
-    return next((one for one in CHOICES if len(words) == 1 and words[0].lower() == one), None)
+    return _word(words[0]) if len(words) == 1 else None
+
+
+def _word(word: str) -> Choice | None:
+    """A choice in any case, with or without quotes and a full stop."""
+    return next((one for one in CHOICES if word.strip(_AROUND).lower() == one), None)
 
 
 def _known(choice: Choice | None) -> Choice:
@@ -99,11 +143,18 @@ def _swapped(pairs: Sequence[Pair], notes: Notes) -> list[Choice | None] | None:
         return None
     found: list[Choice | None] = []
     for pair, word in zip(pairs, given, strict=True):
-        choice = next((one for one in CHOICES if word.lower() == one), None)
+        choice = _word(word)
         if choice is None:
             notes.add("unparsed: no choice in the other order", pair.gold.id)
         found.append(choice)
     return found
+
+
+def _takes_no_side(row: Row) -> str:
+    score = _score(row)
+    return (
+        _why(row) if score is None else "neutral, or of valence 0, which counts for neither side" if score == 0 else ""
+    )
 
 
 def _why(row: Row) -> str:

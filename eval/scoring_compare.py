@@ -1,13 +1,32 @@
 """One kind of answer scored, or two files of them compared on the same references."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from emollm.errors import DataError, one_line
-from emollm.eval import scoring_choices, scoring_emer, scoring_labels, scoring_open, scoring_several, scoring_va
-from emollm.eval.predictions import Row, Table, read
-from emollm.eval.scoring import Aligned, Settings, Task, checked_reference, finish, notes_of_files, provenance
+from emollm.eval import (
+    scoring_abaw,
+    scoring_choices,
+    scoring_emer,
+    scoring_faith,
+    scoring_labels,
+    scoring_open,
+    scoring_several,
+    scoring_va,
+)
+from emollm.eval.predictions import CHINESE, TEXTS, Row, Table, read
+from emollm.eval.scoring import (
+    CLUSTER,
+    Aligned,
+    Settings,
+    Task,
+    checked_reference,
+    few,
+    finish,
+    notes_of_files,
+    provenance,
+)
 from emollm.metrics.bootstrap import bootstrap, difference, mcnemar, value
 from emollm.metrics.report import metric
 from emollm.metrics.scored import Compared, Note, Scored
@@ -20,10 +39,13 @@ KINDS: dict[str, Callable[[Table, Table, Settings], tuple[Task, Aligned]]] = {
     "va": scoring_va.build,
     "sentiment": scoring_choices.sentiment,
     "preference": scoring_choices.preferred,
+    "faithfulness": scoring_faith.build,
+    "abaw": scoring_abaw.build,
 }
 """What makes the task of each kind of answer."""
-_RECORDED = ("labels", "several", "ov")
-"""Kinds whose references are words, which files of recorded answers hold."""
+_RECORDED = ("labels", "several", "ov", "emer")
+"""Kinds whose references are words or texts, which files of recorded answers hold."""
+_OWN_ROWS = "the references are those of the answers' own file: n is its rows, and items that it lacks are not counted"
 
 
 def score(kind: str, predictions: Path, references: Path | None, settings: Settings) -> Scored:
@@ -38,10 +60,14 @@ def score(kind: str, predictions: Path, references: Path | None, settings: Setti
     Raises:
         EmollmError: A file that cannot be read, or nothing to score.
     """
-    said = read(predictions)
-    gold = read(references) if references is not None else recorded(kind, said)
+    texts = _texts(settings)
+    said = read(predictions, texts)
+    gold = read(references, texts) if references is not None else recorded(kind, said)
+    settings = settings if references is not None else _clustered(gold, settings)
     task, aligned = KINDS[kind](gold, said, settings)
-    return finish(task, aligned, gold, said, settings)
+    found = finish(task, aligned, gold, said, settings)
+    told = (_OWN_ROWS,) if references is None and kind in _RECORDED else ()
+    return found.model_copy(update={"remarks": (*found.remarks, *told)})
 
 
 def compare(kind: str, first: Path, second: Path, references: Path | None, settings: Settings) -> Compared:
@@ -57,13 +83,17 @@ def compare(kind: str, first: Path, second: Path, references: Path | None, setti
     Raises:
         EmollmError: As :func:`score`; or files whose references differ.
     """
-    a, b = read(first), read(second)
-    gold = read(references) if references is not None else recorded(kind, a, b)
+    texts = _texts(settings)
+    a, b = read(first, texts), read(second, texts)
+    gold = read(references, texts) if references is not None else recorded(kind, a, b)
+    settings = settings if references is not None else _clustered(gold, settings)
     if kind == "va":
         gold = _rated_by_both(gold, a, b, settings)
     (one, aligned), (other, aligned_b) = (KINDS[kind](gold, said, settings) for said in (a, b))
     n = len(aligned.pairs)
     shared = [name for name in one.measures if name in other.measures and not name.endswith("_lenient")]
+    if one.primary not in shared:
+        raise DataError(f"nothing to compare: {one.primary} is not defined of both files, in which answers are missing")
     statistics = {name: difference(one.measures[name].statistic, other.measures[name].statistic) for name in shared}
     found = bootstrap(statistics, n, clusters=aligned.clusters, resamples=settings.resamples, seed=settings.seed)
     test = mcnemar(one.right, other.right) if one.right is not None and other.right is not None else None
@@ -75,12 +105,22 @@ def compare(kind: str, first: Path, second: Path, references: Path | None, setti
         first=_values(one, shared, n),
         second=_values(other, shared, n),
         answers={"A": one.answers, "B": other.answers},
+        rejected={"A": aligned.counts["rejected"], "B": aligned_b.counts["rejected"]},
         difference={name: metric(estimate) for name, estimate in found.items()},
         mcnemar={name: float(number) for name, number in test._asdict().items()} if test else None,
         notes=_notes(names, {"A": aligned, "B": aligned_b}),
-        remarks=_remarks(kind, aligned.clusters is not None and test is not None),
+        remarks=(
+            *few(aligned, {name: one.measures[name] for name in shared}),
+            *_remarks(kind, aligned.clusters is not None and test is not None),
+            *((_OWN_ROWS,) if references is None and kind in _RECORDED else ()),
+        ),
         provenance=provenance(names, aligned, settings) | dict(one.told),
     )
+
+
+def _texts(settings: Settings) -> Sequence[str]:
+    """Columns of running text in the language of the judge."""
+    return CHINESE if settings.language == "zh" else TEXTS
 
 
 def recorded(kind: str, *tables: Table) -> Table:
@@ -93,36 +133,60 @@ def recorded(kind: str, *tables: Table) -> Table:
     Raises:
         DataError: A kind or a file without such references, or not the same ids with the same references in all.
     """
+    if kind == "faithfulness":
+        return _items(*tables)
     if kind not in _RECORDED:
         raise DataError(
             f"{tables[0].path}: references of {kind} do not stand in files of answers; give them with --gold"
         )
     for table in tables:
-        if not any(row.reference for row in table.rows.values()):
-            raise DataError(f"{table.path}: holds no references (key 'gold'); give them with --gold")
+        if not any(row.reference or row.described for row in table.recorded.values()):
+            raise DataError(f"{table.path}: holds no references (key 'gold' or 'reference'); give them with --gold")
         checked_reference(table)
     a = tables[0]
     for b in tables[1:]:
         _check_same(a, b)
-    return a._replace(rows={id: _reference(row) for id, row in a.rows.items()})
+    return a._replace(rows={id: _reference([table.recorded[id] for table in tables]) for id in a.recorded})
 
 
-def _reference(row: Row) -> Row:
-    faults = {"labels": row.faults["reference"]} if "reference" in row.faults else {}
-    return Row(row.id, labels=row.reference, fields=row.fields, faults=faults)
+def _items(first: Table, *others: Table) -> Table:
+    """The ids of answers that need no references.
+
+    Raises:
+        DataError: Not the same ids in all.
+    """
+    for other in others:
+        _check_same(first, other)
+    return first._replace(rows={id: Row(id, fields=row.fields) for id, row in first.recorded.items()})
 
 
-def _check_same(a: Table, b: Table) -> None:
+def _reference(rows: Sequence[Row]) -> Row:
+    """What rows of one item say of it; of the other columns the first that has one counts."""
+    row = rows[0]
+    parts = {"labels": "reference", "text": "described"}
+    faults = {part: row.faults[whose] for part, whose in parts.items() if whose in row.faults}
+    fields = {name: value for one in reversed(rows) for name, value in one.fields.items()}
+    return Row(row.id, labels=row.reference, text=row.described, fields=fields, faults=faults)
+
+
+def _clustered(gold: Table, settings: Settings) -> Settings:
+    """Settings with the clusters that recorded references declare, if none are named."""
+    declared = any(CLUSTER in row.fields for row in gold.rows.values())
+    return settings._replace(cluster=CLUSTER) if declared and not settings.cluster else settings
+
+
+def _check_same(one: Table, other: Table) -> None:
     """Raises DataError where two files do not hold the same references."""
-    if lone := sorted(a.rows.keys() ^ b.rows.keys()):
-        where = a.path if lone[0] in a.rows else b.path
+    a, b = one.recorded, other.recorded
+    if lone := sorted(a.keys() ^ b.keys()):
+        where = one.path if lone[0] in a else other.path
         raise DataError(
             f"{where}: {len(lone)} ids are not in both files, such as {one_line(lone[0], 40)!r}; compare answers to the same items"
         )
-    different = [id for id, row in a.rows.items() if _words(row.reference) != _words(b.rows[id].reference)]
+    different = [id for id, row in a.items() if _told(row) != _told(b[id])]
     if different:
         raise DataError(
-            f"{b.path}: {len(different)} references differ from those of {a.path}, such as that of "
+            f"{other.path}: {len(different)} references differ from those of {one.path}, such as that of "
             f"{one_line(different[0], 40)!r}; compare answers to the same references"
         )
 
@@ -138,8 +202,9 @@ def _rated_by_both(gold: Table, a: Table, b: Table, settings: Settings) -> Table
     return gold._replace(rows=rows)
 
 
-def _words(reference: tuple[str, ...] | None) -> frozenset[str]:
-    return frozenset(word.lower() for word in reference or ())
+def _told(row: Row) -> tuple[frozenset[str], str]:
+    """A recorded reference as it is compared."""
+    return frozenset(word.lower() for word in row.reference or ()), (row.described or "").strip()
 
 
 def _notes(tables: Mapping[str, Table], aligned: Mapping[str, Aligned]) -> tuple[Note, ...]:

@@ -41,10 +41,12 @@ def gaps(
         kind = out.setdefault(f"groups by {name}", {})
         for metric, measure in measures.items():
             each = _of_groups(measure.statistic, told, groups)
-            sizes = [int((told == one).sum()) for one in groups]
+            members = [told == one for one in groups]
             kind |= {
-                f"{metric} of {one} (n = {size})": Measure(own)
-                for one, size, own in zip(groups, sizes, each, strict=True)
+                f"{metric} of {one} (n = {int(own.sum())})": Measure(
+                    statistic, items=own if measure.items is None else own & measure.items, is_share=measure.is_share
+                )
+                for one, own, statistic in zip(groups, members, each, strict=True)
             }
             if len(groups) > 1:
                 kind[f"gap of {metric}"] = Measure(_gap(each), _chance(measure.statistic, told, groups, clusters, seed))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emollm.emotions import Label, LabelSet, label_set
 from emollm.errors import DataError
@@ -17,7 +18,7 @@ from emollm.metrics.average_precision import average_precision, trapezoidal
 from emollm.metrics.bootstrap import among, mean_of_defined
 from emollm.metrics.classification import STRAY, UNANSWERED, Codes, classification, measures
 from emollm.metrics.report import Measure
-from emollm.replies import label_in
+from emollm.replies import DECLINED, NONE, read_reply
 
 _LIST = "given"
 """Id of a set that is written as a list, or taken from the references."""
@@ -125,16 +126,19 @@ def read(row: Row | None, labels: LabelSet, notes: Notes) -> Said:
         named, reason = _highest(row, labels)
     if named is not None:
         return Said(labels.labels.index(named), "answered")
-    notes.add(f"unparsed: {reason or EMPTY}", row.id)
-    return Said(UNANSWERED, "unparsed")
+    kind = "abstained" if reason == DECLINED else "unparsed"
+    notes.add(f"{kind}: {reason or EMPTY}", row.id)
+    return Said(UNANSWERED, kind)
 
 
 def _in_text(row: Row, labels: LabelSet) -> tuple[str | None, str]:
-    """The label that a text names, or why there is none."""
+    """The label that a text states, or why there is none."""
     if row.text is None:
         return None, row.fault("text")
-    named = label_in(row.text, labels)
-    return named, "a text in another script" if in_other_script(row.text) else "a text that names no label of the set"
+    found = read_reply(row.text, labels)
+    if found.labels:
+        return found.labels[0], ""
+    return None, "a text in another script" if found.why == NONE and in_other_script(row.text) else found.why
 
 
 def _highest(row: Row, labels: LabelSet) -> tuple[str | None, str]:
@@ -195,7 +199,15 @@ def _ranked(pairs: Sequence[Pair], reference: Codes, labels: LabelSet, notes: No
         out["ap_trapezoidal"] = Measure(mean_of_defined([trapezoidal(wanted == k, scores[:, k]) for k in columns]))
         if np.abs(scores.sum(-1) - 1).max() <= 1e-3:
             out |= calibration.measures(scores, wanted)
-    return {name + suffix: Measure(among(whole, one.statistic), one.floor) for name, one in out.items()}
+    return {name + suffix: _among(whole, one) for name, one in out.items()}
+
+
+def _among(whole: NDArray[np.bool_], of: Measure) -> Measure:
+    """A measure of the items kept (n,) as one of all."""
+    items = whole.copy()
+    if of.items is not None:
+        items[whole] = of.items
+    return Measure(among(whole, of.statistic), of.floor, None if items.all() else items, of.is_share)
 
 
 def _remarks(labels: LabelSet, reference: Codes, settings: Settings) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from emollm import assets
 from emollm.emotions import label_set
-from emollm.errors import ConfigError
+from emollm.errors import ConfigError, one_line
 from emollm.eval.predictions import EMPTY, Notes, Row, Table
 from emollm.eval.scoring import Aligned, Settings, Task, align
 from emollm.eval.scoring_labels import in_other_script
@@ -92,7 +92,7 @@ def vocabulary_of(given: str) -> Vocabulary:
     folder = Path(given)
     if not folder.is_dir():
         raise ConfigError(
-            f"--vocabulary {given}: expected {VERSION}, or a folder with the tables of the emotion wheels"
+            f"--vocabulary {one_line(given, 60)}: expected {VERSION}, or a folder with the tables of the emotion wheels of another version"
         )
     return read(folder, _version(folder))
 

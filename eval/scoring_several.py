@@ -13,7 +13,18 @@ from emollm.emotions import LabelSet
 from emollm.eval.predictions import EMPTY, Notes, Row, Table, Unread, listed
 from emollm.eval.scoring import Aligned, Settings, Task, align
 from emollm.eval.scoring_labels import closed, in_other_script
-from emollm.metrics.bootstrap import Statistic, Values, Weights, bootstrap, mean, remembered, value, wilson
+from emollm.metrics.bootstrap import (
+    Statistic,
+    Values,
+    Weights,
+    bootstrap,
+    mean,
+    remembered,
+    share_interval,
+    value,
+    wilson,
+)
+from emollm.metrics.classification import mean_of_list
 from emollm.metrics.report import ClassScore, Measure, ratio
 
 
@@ -51,7 +62,9 @@ def build(gold: Table, said: Table, settings: Settings) -> tuple[Task, Aligned]:
     sets, kinds = _sets(aligned, labels)
     floors = _floors(sets.gold, labels.labels)
     best = {name: max(own[name] for own in floors.values()) for name in _METRICS}
-    measures = {name: Measure(statistic, best[name]) for name, statistic in statistics(sets).items()}
+    measures = {
+        name: Measure(statistic, best[name], is_share=name == "exact") for name, statistic in statistics(sets).items()
+    }
     several = int((sets.gold.sum(-1) > 1).sum())
     task = Task(
         "several",
@@ -64,7 +77,8 @@ def build(gold: Table, said: Table, settings: Settings) -> tuple[Task, Aligned]:
         by_group=("macro_f1", "exact"),
         remarks=(
             f"{several} of {len(sets.gold)} references have several labels",
-            "floor: the best, for each metric, of saying the same labels of every item: the commonest, the two commonest, … all",
+            "floor: the best, for each metric, of saying the same labels of every item: the commonest, the two commonest, … all, or the "
+            "commonest set",
         ),
         told={"label_set": {"id": f"{labels.id}@{labels.version}", "labels": list(labels.labels)}},
     )
@@ -74,9 +88,11 @@ def build(gold: Table, said: Table, settings: Settings) -> tuple[Task, Aligned]:
 def statistics(sets: Sets) -> dict[str, Statistic]:
     """``macro_f1`` (over the fixed list, 0 for a label that neither side has), ``micro_f1``, ``weighted_f1``, ``samples_f1``, ``exact``.
 
+    A label of the references that a resample lacks is left out of its macro F1; see :func:`emollm.metrics.classification.mean_of_list`.
     As scikit-learn has them for indicators; a word outside the set is a wrong decision to micro F1, and part of the answer to samples F1 and exact.
     """
     both = sets.gold * sets.said
+    occurring = int(sets.gold.any(0).sum())
 
     def count(weights: Weights) -> Counted:
         return Counted(weights @ both, weights @ sets.gold, weights @ sets.said, weights @ sets.stray)
@@ -87,7 +103,12 @@ def statistics(sets: Sets) -> dict[str, Statistic]:
         return metric(shared(weights))
 
     lengths = sets.gold.sum(-1) + sets.said.sum(-1) + sets.stray
-    out: dict[str, Statistic] = {name: partial(of_counts, metric) for name, metric in _OF_COUNTS.items()}
+    metrics: dict[str, Callable[[Counted], Values]] = {
+        "macro_f1": partial(_macro, occurring),
+        "micro_f1": _micro,
+        "weighted_f1": _weighted,
+    }
+    out: dict[str, Statistic] = {name: partial(of_counts, metric) for name, metric in metrics.items()}
     out["samples_f1"] = mean(ratio(2 * both.sum(-1), lengths, 0.0))
     out["exact"] = mean(_is_right(sets))
     return out
@@ -134,6 +155,10 @@ def _f1(counts: Counted) -> NDArray[np.float64]:
     return ratio(2 * counts.both, counts.gold + counts.said, 0.0)
 
 
+def _macro(occurring: int, counts: Counted) -> Values:
+    return mean_of_list(_f1(counts), counts.gold, occurring)
+
+
 def _micro(counts: Counted) -> Values:
     below = counts.gold.sum(-1) + counts.said.sum(-1) + counts.stray
     return ratio(2 * counts.both.sum(-1), below, np.nan)
@@ -143,12 +168,7 @@ def _weighted(counts: Counted) -> Values:
     return ratio((counts.gold * _f1(counts)).sum(-1), counts.gold.sum(-1), np.nan)
 
 
-_OF_COUNTS: dict[str, Callable[[Counted], Values]] = {
-    "macro_f1": lambda counts: _f1(counts).mean(-1),
-    "micro_f1": _micro,
-    "weighted_f1": _weighted,
-}
-_METRICS = (*_OF_COUNTS, "samples_f1", "exact")
+_METRICS = ("macro_f1", "micro_f1", "weighted_f1", "samples_f1", "exact")
 
 
 def _is_right(sets: Sets) -> NDArray[np.bool_]:
@@ -156,27 +176,37 @@ def _is_right(sets: Sets) -> NDArray[np.bool_]:
 
 
 def _floors(gold: NDArray[np.float64], labels: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Metrics of saying the k commonest labels of every item: the best k of each metric, and all labels."""
+    """Metrics of saying the k commonest labels of every item: the best k of each metric, and all labels; and of the commonest set.
+
+    Of macro F1 and weighted F1 no blind answer has more than saying all labels: F1 of a label rises with how often it is said.
+    """
     n, classes = gold.shape
     order = np.argsort(-gold.sum(0), kind="stable")
-    found: dict[int, dict[str, float]] = {}
-    for k in range(1, classes + 1):
+    sets, times = np.unique(gold, axis=0, return_counts=True)
+    blind = [tuple(order[:k].tolist()) for k in range(1, classes + 1)]
+    commonest = tuple(at for at in blind[-1] if sets[times.argmax(), at])
+    found: dict[tuple[int, ...], dict[str, float]] = {}
+    for places in (*blind, commonest):
         said = np.zeros_like(gold)
-        said[:, order[:k]] = 1
-        blind = statistics(Sets(gold, said, np.zeros(n)))
-        found[k] = {name: value(one, n) for name, one in blind.items()}
-    kept = {1, classes} | {max(found, key=lambda k: found[k][name]) for name in _METRICS}
-    return {_named([labels[at] for at in order[:k]], classes): found[k] for k in sorted(kept)}
+        said[:, list(places)] = 1
+        own = statistics(Sets(gold, said, np.zeros(n)))
+        found[places] = {name: value(one, n) for name, one in own.items()}
+    kept = {blind[0], blind[-1], commonest} | {max(found, key=lambda at: found[at][name]) for name in _METRICS}
+    return {
+        _named([labels[at] for at in places], places in blind, classes): found[places]
+        for places in sorted(kept, key=len)
+    }
 
 
-def _named(words: Sequence[str], classes: int) -> str:
+def _named(words: Sequence[str], are_commonest: bool, classes: int) -> str:
     if len(words) == classes:
         return "all labels"
-    return ", ".join(words) if len(words) <= 4 else f"{', '.join(words[:3])} … ({len(words)} labels)"
+    is_short = len(words) <= 4 or not are_commonest
+    return ", ".join(words) if is_short else f"{', '.join(words[:3])} … ({len(words)} labels)"
 
 
 def _per_class(sets: Sets, labels: Sequence[str], aligned: Aligned, settings: Settings) -> Mapping[str, ClassScore]:
-    """Recalls have Wilson's interval where items are independent, else the bootstrap's."""
+    """Recalls have Wilson's interval where items are independent, or all of them right or wrong, else the bootstrap's."""
     both, support, said = (sets.gold * sets.said).sum(0), sets.gold.sum(0), sets.said.sum(0)
     ci = [wilson(int(hits), int(all_)) for hits, all_ in zip(both, support, strict=True)]
     if aligned.clusters is not None:
@@ -185,7 +215,7 @@ def _per_class(sets: Sets, labels: Sequence[str], aligned: Aligned, settings: Se
             own, len(sets.gold), clusters=aligned.clusters, resamples=settings.resamples, seed=settings.seed
         )
         for k, one in found.items():
-            ci[int(k)] = (one.low, one.high)
+            ci[int(k)] = share_interval(one, aligned.clusters[sets.gold[:, int(k)] > 0])
     return {
         label: ClassScore(
             support=int(support[k]),

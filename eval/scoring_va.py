@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from emollm.emotions import LabelSet
 from emollm.errors import ConfigError, DataError
 from emollm.eval.predictions import EMPTY, NUMBERS, Notes, Row, Table
 from emollm.eval.scoring import Aligned, Settings, Task, align
 from emollm.eval.scoring_labels import closed, read
-from emollm.metrics.abaw import mer2023, valence_arousal
+from emollm.metrics.abaw import MER2023_WEIGHT, mer2023, valence_arousal
 from emollm.metrics.bootstrap import among
-from emollm.metrics.classification import counter, weighted_f1
+from emollm.metrics.classification import best_blind, counter, weighted_f1
 from emollm.metrics.continuous import by_cluster, ccc, is_constant, mse, pearson, rmse, sign_accuracy
 from emollm.metrics.report import Measure
 
@@ -58,11 +59,18 @@ def build(gold: Table, said: Table, settings: Settings) -> tuple[Task, Aligned]:
         series[name] = Numbers(wanted, np.array(rated))
     measures, remarks = _measures(series, has, aligned, settings)
     if "valence" in series and any(row.labels for row in gold.rows.values()):
-        measures |= _combined(series["valence"], has, aligned, gold, settings)
+        combined, remark = _combined(series["valence"], has, aligned, gold, settings)
+        measures |= combined
+        remarks += remark
     undefined: tuple[str, ...] = ()
     if not has.all():
         undefined = tuple(name for name in measures if not name.startswith("sign_accuracy"))
-        measures = {name if name not in undefined else name + _LENIENT: one for name, one in measures.items()}
+        measures = {
+            name if name not in undefined else name + _LENIENT: one
+            if name not in undefined
+            else one._replace(items=has)
+            for name, one in measures.items()
+        }
         remarks += ("answers are missing: strict agreement does not exist, …_lenient is that of the items answered",)
     counted = Counter(kinds)
     primary = "ccc_mean" if len(names) == 2 else f"ccc_{names[0]}"
@@ -113,22 +121,23 @@ def _measures(
         wanted, rated = series["valence"]
         sides = wanted[wanted != 0]
         floor = max(float((sides > 0).mean()), float((sides < 0).mean())) if len(sides) else None
-        out["sign_accuracy_valence"] = Measure(sign_accuracy(wanted, rated), floor)
+        out["sign_accuracy_valence"] = Measure(sign_accuracy(wanted, rated), floor, wanted != 0, is_share=True)
     return out, tuple(remarks)
 
 
 def _combined(
     valence: Numbers, has: NDArray[np.bool_], aligned: Aligned, gold: Table, settings: Settings
-) -> dict[str, Measure]:
-    """MER2023's weighted F1 − 0.25 · MSE, of the items whose reference has a label."""
+) -> tuple[dict[str, Measure], tuple[str, ...]]:
+    """MER2023's weighted F1 − 0.25 · MSE, of the items whose reference has a label of the set, and of how many that is.
+
+    Floors are those of the best answers that look at nothing and the mean valence.
+    """
     labels = closed(settings.labels, gold)
-    own = [
-        labels.find(pair.gold.labels[0]) if pair.gold.labels and len(pair.gold.labels) == 1 else None
-        for pair in aligned.pairs
-    ]
+    own = [_label(pair.gold, labels, aligned.notes) for pair in aligned.pairs]
     kept = has & np.array([label is not None for label in own])
+    remark = f"weighted_f1 and mer2023 are of the {kept.sum()} of {len(kept)} references with a label of the set {labels.id} and a rating"
     if not kept.any():
-        return {}
+        return {}, (remark,)
     pairs = [pair for pair, keep in zip(aligned.pairs, kept, strict=True) if keep]
     said = np.array([read(pair.said, labels, aligned.notes).code for pair in pairs], np.int64)
     wanted = np.array(
@@ -137,10 +146,25 @@ def _combined(
     classes = len(labels.labels)
     count = counter(wanted, said, classes)
     both = mer2023(wanted, said, classes, valence.gold[kept], valence.said[kept])
+    blind = best_blind(weighted_f1, count(np.ones((1, len(wanted))))[0]) or 0.0
     return {
-        "weighted_f1": Measure(among(kept, lambda weights: weighted_f1(count(weights)))),
-        "mer2023": Measure(among(kept, both)),
-    }
+        "weighted_f1": Measure(among(kept, lambda weights: weighted_f1(count(weights))), blind),
+        "mer2023": Measure(among(kept, both), blind - MER2023_WEIGHT * float(np.var(valence.gold[kept]))),
+    }, (remark,)
+
+
+def _label(row: Row, labels: LabelSet, notes: Notes) -> str | None:
+    """The one label of a reference that the set has; others are counted."""
+    if not row.labels:
+        notes.add("references without a label, left out of weighted_f1 and mer2023", row.id)
+        return None
+    told = f"{row.id}: {', '.join(row.labels)}"
+    if len(row.labels) > 1:
+        notes.add("references of several labels, left out of weighted_f1 and mer2023", told)
+        return None
+    if (label := labels.find(row.labels[0])) is None:
+        notes.add(f"references of a label outside {labels.id}, left out of weighted_f1 and mer2023", told)
+    return label
 
 
 def _lacks(row: Row, names: tuple[str, ...], settings: Settings) -> str:

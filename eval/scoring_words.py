@@ -2,21 +2,15 @@
 
 import re
 
+from emollm.denials import affirmed, denied
 from emollm.emotions import label_set, label_sets
 from emollm.metrics.wheels import Vocabulary
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*|[.,;:!?…—]")
-"""A word, or a mark at which a denial ends."""
+"""A word, or a mark that no entry goes across."""
 _LONGEST = 4
 """Words of the longest entry."""
 _NOUNS_AND_ADVERBS = ("ness", "ment", "tion", "sion", "ty", "ly")
-_DENIES = frozenset(
-    {"no", "not", "never", "without", "neither", "nor", "cannot", "isn't", "doesn't", "don't", "wasn't", "hardly"}
-)
-_REACH = 3
-"""Words before an emotion word in which a denial counts."""
-_TURNS = frozenset({"but", "yet", "just", "only", "rather", "instead", *".,;:!?…—"})
-"""What ends a denial before."""
 
 
 class Finder:
@@ -36,21 +30,22 @@ class Finder:
         self.words = frozenset(word for word in words | forms | set(meanings()) if word)
 
     def find(self, text: str) -> tuple[str, ...]:
-        """The words of a text in order, each once, the longest at each place; denied ones ("not angry") are left out."""
-        tokens = [match.group().lower().replace("’", "'") for match in _WORD.finditer(text)]
+        """The words of a text in order, each once, the longest at each place.
+
+        Those that are denied ("not angry or sad") or said to be unknown ("I cannot tell whether she is angry") are left out; see
+        :func:`emollm.denials.denied`.
+        """
+        text = affirmed(text)
+        words = list(_WORD.finditer(text))
+        tokens = [word.group().lower().replace("’", "'") for word in words]
         found: dict[str, None] = {}
-        at, denial = 0, -_REACH - 1
+        at = 0
         while at < len(tokens):
-            if tokens[at] in _DENIES:
-                denial = at
-            elif tokens[at] in _TURNS:
-                denial = -_REACH - 1
-            length = next((k for k in range(_LONGEST, 0, -1) if " ".join(tokens[at : at + k]) in self.words), 0)
+            longest = min(_LONGEST, len(tokens) - at)
+            length = next((k for k in range(longest, 0, -1) if " ".join(tokens[at : at + k]) in self.words), 0)
             after = at + max(length, 1)
-            if length and at - denial > _REACH:
+            if length and not denied(text, words[at].start(), words[after - 1].end()):
                 found[" ".join(tokens[at:after])] = None
-            elif length and tokens[after : after + 1] == ["or"]:  # "not angry or sad" denies both
-                denial = after
             at = after
         return tuple(found)
 

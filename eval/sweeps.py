@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from emollm.errors import ConfigError, DataError, one_line, unknown_name
+from emollm.eval.generators import looks_at_items, reads_question
 from emollm.eval.items import Item
 from emollm.eval.run import PICTURES, Outcome, Plan, Progress, Told, run
 from emollm.eval.run_answers import ANSWERS
@@ -42,7 +43,6 @@ _REMARKS: dict[Sweep, tuple[str, ...]] = {
     ),
     "streams": (
         "a stream that is taken out is not there at all; where nothing else is left a grey picture or silence stands for it",
-        "a swapped stream is that of another item that shares no label; one may follow a stream for other reasons than its emotion",
     ),
     "noise": (
         "ratios are those of mean powers where there is speech (after ITU-T P.56); word error rates are measured on the result",
@@ -52,6 +52,13 @@ _REMARKS: dict[Sweep, tuple[str, ...]] = {
         "boxes are put by face landmarks; where no face is found they cover thirds of the picture, and the counts say so",
     ),
 }
+
+
+_SWAPPED = (
+    "a swapped stream is that of another item that shares no label, and only of items that keep another stream; one may follow a stream for "
+    "other reasons than its emotion"
+)
+_NOTHING_SWAPPED = "nothing is swapped: it needs items with two streams, and labels that differ"
 
 
 class _Told(NamedTuple):
@@ -86,12 +93,19 @@ def sweep(plan: Plan, kind: Sweep, told: Told | None = None, levels: SweepSettin
         raise ConfigError(unknown_name("sweep", kind, SWEEPS))
     split = plan.split or plan.task.default_split
     refuse_test(plan.task, split, plan.purpose)
+    _check_reader(plan.generator, kind)
     chosen = choose(plan.task, plan.data, split, plan.limit)
     items = tuple(plan.task.open().unpack(plan.data, chosen.items, plan.out / PICTURES))
     found = variants(plan, kind, items, levels or settings())
     progress = _Told(told, len(items), len(items) * len(found))
     ran: list[Ran] = []
     remarks = list(_REMARKS[kind])
+    if kind == "streams":
+        remarks.append(_SWAPPED if any(variant.donors for variant in found) else _NOTHING_SWAPPED)
+    if not looks_at_items(plan.generator):
+        remarks.insert(0, f"{plan.generator} looks at nothing: no change and no flip here is no sign of robustness")
+    if plan.task.overrides:
+        remarks.append(f"settings of the task were changed: {'; '.join(plan.task.overrides)}")
     names: list[str] = []
     for at, variant in enumerate(found):
         own = _own(plan, variant, split)
@@ -107,6 +121,14 @@ def sweep(plan: Plan, kind: Sweep, told: Told | None = None, levels: SweepSettin
     swept = _swept(plan, kind, split, items, ran, names[0], tuple(remarks))
     write_sweep(plan.out, swept)
     return swept
+
+
+def _check_reader(generator: str, kind: Sweep) -> None:
+    """Raises ConfigError where wordings are to vary for somebody who reads none."""
+    if kind == "prompts" and not reads_question(generator):
+        raise ConfigError(
+            f"--sweep prompts: the generator {generator} does not read the question; there is nothing to vary"
+        )
 
 
 def variants(plan: Plan, kind: Sweep, items: Sequence[Item], levels: SweepSettings) -> list[Variant]:
@@ -198,6 +220,7 @@ def _swept(
         remarks=(*cautions(rows[0]), *remarks),
         provenance={
             "task": plan.task.ref,
+            "overrides": list(plan.task.overrides),
             "split": split,
             "prompt": asked.ref,
             "levels": settings().version,

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from emollm.config import Settings, load, read_yaml
 from emollm.emotions import label_set
@@ -84,6 +84,8 @@ class Task(Settings):
     traps: tuple[str, ...]
     """What goes wrong with this benchmark."""
 
+    _overrides: tuple[str, ...] = PrivateAttr(default=())
+
     @model_validator(mode="after")
     def _is_consistent(self) -> "Task":
         if self.default_split not in self.splits:
@@ -101,8 +103,19 @@ class Task(Settings):
 
     @property
     def ref(self) -> str:
-        """``id@version``, as recorded in reports."""
-        return f"{self.id}@{self.version}"
+        """``id@version``, as recorded in reports; ``id@version+set`` where settings were changed."""
+        return f"{self.id}@{self.version}{'+set' if self._overrides else ''}"
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The ``a=b`` settings that were changed on top of the file, as given."""
+        return self._overrides
+
+    def changed(self, overrides: tuple[str, ...]) -> "Task":
+        """The same task, marked as one whose file says otherwise than these settings, which it already has."""
+        marked = self.model_copy()
+        marked._overrides = overrides
+        return marked
 
     @property
     def primary(self) -> str:
@@ -130,7 +143,8 @@ class Task(Settings):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"task {self.id}: reader.{place}: {first['msg']}") from error
+            why = first["msg"].removeprefix("Value error, ")
+            raise ConfigError(f"task {self.id}: reader.{place}: {why}") from error
 
 
 class NotYet(NamedTuple):
@@ -157,7 +171,8 @@ def task(id: str, overrides: tuple[str, ...] = ()) -> Task:
         overrides: ``a=b`` settings on top, such as ``reader.files={...}`` for a copy that is laid out otherwise.
 
     Raises:
-        ConfigError: Unknown id (the message gives the closest), or a file that is not a task (the message says why).
+        ConfigError: Unknown id (the message gives the closest), a file that is not a task (the message says why), or settings that would
+            make a test something else.
     """
     own = id.endswith((".yaml", ".yml"))
     if not own and id not in tasks():
@@ -182,7 +197,21 @@ def _read(path: Path, overrides: tuple[str, ...] = ()) -> Task:
     found = load(Task, path, overrides)
     if found.id != path.stem:
         raise ConfigError(f"{path}: its id is {found.id!r}; name the file {found.id}.yaml")
-    return found
+    if not overrides:
+        return found
+    _refuse_weakening(load(Task, path), found)
+    return found.changed(overrides)
+
+
+def _refuse_weakening(given: Task, changed: Task) -> None:
+    """Raises ConfigError where settings call a part that is a test, by the task or by its name, something else."""
+    for name, split in changed.splits.items():
+        was = given.splits.get(name)
+        is_kept = was is not None and was.role == split.role
+        if split.role != "test" and not is_kept and (_is_test(changed, name) or (was and was.role == "test")):
+            raise ConfigError(
+                f"--set splits.{one_line(name, 40)}.role={split.role}: this part of {given.id} is a test and stays one; leave it out"
+            )
 
 
 @cache

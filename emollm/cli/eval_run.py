@@ -1,6 +1,7 @@
 """``emollm eval run``: a benchmark answered by a generator, scored and drawn."""
 
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ _LONGEST = 60
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Folder of answers and reports; the same command goes on where it was stopped.  [default: runs/eval/TASK-PART-NAME]",
+    help="Folder of answers and reports; the same command goes on where it was stopped.  [default: runs/eval/TASK-PART-NAME, with a sum of --set]",
 )
 @click.option("--fresh", is_flag=True, help="Drop the answers that --out has.")
 @click.option("--prompt", default="", metavar="ID", help="Ask another prompt than the task's.")
@@ -104,7 +105,8 @@ def _plan(name: str, overrides: tuple[str, ...], **options: Any) -> "Plan":
     options["data"] = data = data_of(found, options["data"])
     split = options["split"] or found.default_split
     slug = re.sub(r"[^A-Za-z0-9.-]+", "-", options["generator"]).strip("-")[-_LONGEST:]
-    out = options["out"] or Path("runs", "eval", f"{found.id}-{split}-{slug}")
+    changed = f"-set-{sha256(repr(overrides).encode()).hexdigest()[:8]}" if overrides else ""
+    out = options["out"] or Path("runs", "eval", f"{found.id}-{split}-{slug}{changed}")
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: expected a folder, this is a file")
     if out.resolve() == data.resolve():

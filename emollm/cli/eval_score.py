@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from emollm.eval.scoring import Settings
     from emollm.types import Record
 
-_KINDS = click.Choice(["labels", "several", "ov", "emer", "va", "sentiment", "preference"])
+_KINDS = click.Choice(["labels", "several", "ov", "emer", "va", "sentiment", "preference", "faithfulness", "abaw"])
 _OF = {
-    "labels": ("labels", "several", "va"),
+    "labels": ("labels", "several", "va", "abaw"),
     "vocabulary": ("ov", "emer"),
     "clues": ("emer",),
     "judge": ("emer",),
@@ -36,7 +36,7 @@ def _shared(function: _Command) -> _Command:
                 "--labels",
                 default="",
                 metavar="SET",
-                help="labels, several, va: the closed set; an id, a YAML file or A,B,…",
+                help="labels, several, va, abaw: the closed set; an id, a YAML file or A,B,…",
             ),
             click.option(
                 "--vocabulary",
@@ -55,7 +55,7 @@ def _shared(function: _Command) -> _Command:
                 type=click.Choice(["en", "zh"]),
                 default="en",
                 show_default=True,
-                help="emer: language of the judge's prompts.",
+                help="emer: language of the judge's prompts, and of the texts that are read.",
             ),
             click.option(
                 "--range",
@@ -66,7 +66,12 @@ def _shared(function: _Command) -> _Command:
                 show_default=True,
                 help="va: lowest and highest rating.",
             ),
-            click.option("--cluster", default="", metavar="COLUMN", help="Column of --gold that is resampled as one."),
+            click.option(
+                "--cluster",
+                default="",
+                metavar="COLUMN",
+                help="Column of the references that is resampled as one.  [default without --gold: cluster, if there]",
+            ),
             click.option(
                 "--resamples", type=click.IntRange(_LEAST, 1_000_000), help="Of the bootstrap.  [default: 2000]"
             ),
@@ -84,14 +89,13 @@ def _shared(function: _Command) -> _Command:
 @click.option("--pred", required=True, type=click.Path(path_type=Path), help="Predictions: JSONL or csv.")
 @click.option("--gold", type=click.Path(path_type=Path), help="References: csv or JSONL; by default gold in --pred.")
 @click.option(
-    "--groups", multiple=True, metavar="COLUMN", help="Column of --gold whose values are compared; repeatable."
+    "--groups", multiple=True, metavar="COLUMN", help="Column of the references whose values are compared; repeatable."
 )
 @_shared
 def score(
     kind: str, pred: Path, gold: Path | None, groups: tuple[str, ...], out: Path | None, as_json: bool, **options: Any
 ) -> int:
-    """Score anyone's predictions: one label of a closed set or several, open vocabulary, descriptions, valence and
-    arousal, the side of a sentiment, or which of two descriptions is preferred.
+    """Score anyone's predictions: labels, free words, descriptions with or without evidence, ratings, sides, choices, ABAW.
 
     Rows are aligned by id. What is missing or cannot be read is counted, and wrong; nothing is guessed. The exit code is 1 where rows of the
     predictions could not be used at all. docs/evaluate.md has the formats.
@@ -102,34 +106,31 @@ def score(
     _spare(out, pred, gold)
     scored = scored_by(kind, pred, gold, _settings(kind, groups, **options))
     _deliver(scored, out, scored.to_json() if as_json else text(scored))
-    rejected = scored.counts["rejected"]
-    if rejected:
-        say(
-            f"{pred}: {rejected} rows could not be used (no id, no form, two answers or an unknown id); the others are scored"
-        )
-    return SOME_REJECTED if rejected else DONE
+    return _tell_rejected(pred, scored.counts["rejected"])
 
 
 @click.command("compare")
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
 @click.option("--gold", type=click.Path(path_type=Path), help="References; by default what both files hold as gold.")
-@click.option("--kind", type=_KINDS, default="labels", show_default=True, help="What the answers are.")
+@click.option("--kind", type=_KINDS, help="What the answers are.  [default: what their task asks for, else labels]")
 @_shared
 def compare(
-    first: Path, second: Path, gold: Path | None, kind: str, out: Path | None, as_json: bool, **options: Any
+    first: Path, second: Path, gold: Path | None, kind: str | None, out: Path | None, as_json: bool, **options: Any
 ) -> int:
     """Compare two files of predictions on the same references: paired intervals, and McNemar's test of labels.
 
-    Files whose recorded references differ are refused.
+    Files whose recorded references differ are refused. The exit code is 1 where rows of either file could not be used at all.
     """
+    from emollm.eval.run_score import recorded_kind
     from emollm.eval.scoring_compare import compare as compared_by
     from emollm.eval.scoring_report import comparison
 
     _spare(out, first, second, gold)
+    kind = kind or recorded_kind(first, second)
     compared = compared_by(kind, first, second, gold, _settings(kind, (), **options))
     _deliver(compared, out, compared.to_json() if as_json else comparison(compared))
-    return DONE
+    return max(_tell_rejected(*one) for one in zip((first, second), compared.rejected.values(), strict=True))
 
 
 def _settings(
@@ -160,6 +161,16 @@ def _settings(
     return Settings(
         labels, vocabulary, cluster, groups, low, high, clues, resamples or RESAMPLES, seed, judge, language
     )
+
+
+def _tell_rejected(file: Path, rejected: int) -> int:
+    """The exit code, after a line where rows were rejected."""
+    if not rejected:
+        return DONE
+    say(
+        f"{file}: {rejected} rows could not be used (no id, no form, two answers or an unknown id); the others are scored"
+    )
+    return SOME_REJECTED
 
 
 def _spare(out: Path | None, *inputs: Path | None) -> None:

@@ -65,11 +65,12 @@ def check(places: tuple[str, ...], name: str | None, overrides: tuple[str, ...],
     What is lacking is told and is no error; the exit code is 2 where nothing can be read.
     """
     from emollm.errors import DataError, one_line
+    from emollm.eval.run_items import has_reference
     from emollm.eval.tasks import task
 
     name, root = _task_and_path(places, name)
     found = task(name, overrides)
-    survey = found.open().survey(root)
+    survey = found.open().survey(root, lambda item: has_reference(item, found.asks))
     if not sum(survey.items.values()):
         first = next(iter(survey.lacks), "it holds nothing of the expected layout")
         raise DataError(
@@ -80,7 +81,8 @@ def check(places: tuple[str, ...], name: str | None, overrides: tuple[str, ...],
         )
     if as_json:
         _echo_json(
-            {"task": found.ref, "path": str(root)} | {key: _plain(value) for key, value in survey._asdict().items()}
+            {"task": found.ref, "overrides": list(found.overrides), "path": str(root)}
+            | {key: _plain(value) for key, value in survey._asdict().items()}
         )
     else:
         click.echo("\n".join(_told(found, root, survey)))
@@ -145,12 +147,15 @@ def _told(task: "Task", root: Path, survey: "Survey") -> list[str]:
     from emollm.errors import visible
 
     lines = [f"{visible(str(root))}: {task.title} ({task.ref})"]
+    if task.overrides:
+        lines.append(visible(f"  changed by --set: {'; '.join(task.overrides)}"))
     for split, items in survey.items.items():
-        counts = survey.counts[split]
+        counts, references = survey.counts[split], survey.references[split]
         plan = task.splits.get(split)
-        official = f" of {plan.n} published" if plan and plan.n and plan.n != items - counts.get("", 0) else ""
+        official = f" of {plan.n} published" if plan and plan.n and plan.n != references else ""
+        has = "labelled" if task.asks in ("label", "labels") else "with a reference"
         clusters = f", {survey.clusters[split]} {task.cluster}s" if split in survey.clusters and task.cluster else ""
-        lines.append(f"  {split}: {items} items, {items - counts.get('', 0)} labelled{official}{clusters}")
+        lines.append(f"  {split}: {items} items, {references} {has}{official}{clusters}")
         named = [f"{label} {count}" for label, count in counts.items() if label]
         more = f" and {len(named) - _LABELS} more labels" if len(named) > _LABELS else ""
         if named:

@@ -172,6 +172,21 @@ def wilson(hits: int, n: int, z: float = 1.959963984540054) -> tuple[float, floa
     return max(0.0, (middle - reach) / (1 + spread)), min(1.0, (middle + reach) / (1 + spread))
 
 
+def share_interval(found: Estimate, drawn: NDArray[Any]) -> tuple[float, float]:
+    """The interval of a share; Wilson's of as many clusters as there are where all items are right or all are wrong.
+
+    Resampling cannot vary such a share: it would be surely 0 or 1 of however few items.
+
+    Args:
+        found: Of the bootstrap.
+        drawn: (k,) the clusters that its items belong to; different for each where items are independent.
+    """
+    if found.value in (0.0, 1.0) and found.low == found.high:
+        n = len(np.unique(drawn))
+        return wilson(round(found.value * n), n) or (found.low, found.high)
+    return found.low, found.high
+
+
 def _weights(n: int, clusters: NDArray[Any] | None, resamples: int, seed: int) -> Iterator[Weights]:
     """Resamples in pieces that fit into memory."""
     rng = np.random.default_rng(seed)

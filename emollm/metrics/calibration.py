@@ -4,6 +4,7 @@ Expected calibration error: Naeini et al. 2015, in the form of Guo et al. 2017 (
 Risk and coverage: Geifman & El-Yaniv 2017. Brier score: Brier 1950, the sum over all classes (0 to 2). Logarithms are natural.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -49,7 +50,9 @@ def measures(probabilities: Probabilities, reference: Codes, shares: Probabiliti
         "ece_equal_mass": Measure(ece(confidence, right, equal_mass(confidence))),
         "brier": Measure(mean(brier(probabilities, reference)), float(brier(blind, reference).mean())),
         "nll": Measure(mean(nll(probabilities, reference)), float(nll(blind, reference).mean())),
-        "accuracy_at_80": Measure(accuracy_at(confidence, right, COVERAGE), float(prior.max())),
+        "accuracy_at_80": Measure(
+            accuracy_at(confidence, right, COVERAGE), float(prior.max()), _surest(confidence, COVERAGE), is_share=True
+        ),
         "aurc": Measure(aurc(confidence, right), 1 - float(prior.max())),
     }
     if shares is not None:
@@ -143,6 +146,13 @@ def accuracy_at(confidence: Probabilities, right: NDArray[np.bool_], coverage: f
         return 1 - np.take_along_axis(risk, last[:, None], -1)[:, 0]
 
     return statistic
+
+
+def _surest(confidence: Probabilities, coverage: float) -> NDArray[np.bool_]:
+    """(n,) the items that make up this share of all, the surest."""
+    kept = np.zeros(len(confidence), bool)
+    kept[np.argsort(-confidence, kind="stable")[: math.ceil(coverage * len(confidence) - 1e-9)]] = True
+    return kept
 
 
 def _risk_coverage(

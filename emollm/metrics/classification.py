@@ -4,7 +4,10 @@ WAR is the accuracy and UAR the mean recall over the classes that the reference 
 challenge): a class without items has no recall. Macro F1 is the mean over all labels of the list, as scikit-learn has it where it is
 given ``labels``: over the classes that occur in reference or answers, scikit-learn's default, a stray answer would change what is
 averaged, and two nets would not be compared on the same list. Labels are passed as a fixed list: an answer outside of it is wrong, and does not become a class of its own. A missing
-answer (abstained, unparsed) is no label: *strict* counts it as wrong, *lenient* leaves its item out.
+answer (abstained, unparsed) is no label: *strict* counts it as wrong, *lenient* leaves its item out, for the floor as well.
+
+A class of few items is in none of the references of some resamples. It has no recall and no F1 there, and is left out of the means of
+UAR and macro F1: counted as 0 it would pull the interval below the number.
 
 Arrays of labels hold positions in the list.
 """
@@ -17,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emollm.errors import DataError, unknown_name
-from emollm.metrics.bootstrap import RESAMPLES, Statistic, Weights, bootstrap, remembered, value, wilson
+from emollm.metrics.bootstrap import RESAMPLES, Statistic, Weights, bootstrap, remembered, share_interval, value, wilson
 from emollm.metrics.report import ClassScore, Confusion, Measure, Report, measured, ratio
 
 UNANSWERED = -1
@@ -113,9 +116,33 @@ def uar(counts: Counts) -> Counts:
     return ratio(np.where(present, recall(counts), 0.0).sum(-1), present.sum(-1).astype(np.float64), np.nan)
 
 
-def macro_f1(counts: Counts) -> Counts:
-    """(…,) mean F1 over all labels of the list, 0 for one that neither reference nor answers have; NaN without items."""
-    return np.where(counts.sum((-2, -1)) > 0, f1(counts).mean(-1), np.nan)
+def macro_f1(counts: Counts, occurring: int | None = None) -> Counts:
+    """(…,) mean F1 over all labels of the list, 0 for one that neither reference nor answers have; NaN without items.
+
+    Args:
+        counts: (…, C, C + 2).
+        occurring: Of resamples: how many labels the references have that they are drawn from; see :func:`mean_of_list`.
+    """
+    support = counts.sum(-1)
+    found = f1(counts).mean(-1) if occurring is None else mean_of_list(f1(counts), support, occurring)
+    return np.where(support.sum(-1) > 0, found, np.nan)
+
+
+def mean_of_list(each: Counts, support: Counts, occurring: int) -> Counts:
+    """(…,) mean over a fixed list of a score that is 0 for a label without references, as F1 is, for resamples of some references.
+
+    Labels that the references never have stay in the mean as 0. One that they have and a resample lacks is left out of its mean: the
+    others stand for it, so that answers without a mistake score the same in every resample.
+
+    Args:
+        each: (…, C) scores.
+        support: (…, C) references of each label.
+        occurring: Labels that occur in the references that are resampled.
+    """
+    if not occurring:
+        return np.asarray(each.mean(-1))
+    drawn = (support > 0).sum(-1)
+    return ratio(each.sum(-1), each.shape[-1] * drawn / occurring, np.nan)
 
 
 def weighted_f1(counts: Counts) -> Counts:
@@ -149,6 +176,30 @@ def uniform(counts: Counts) -> Counts:
     return out
 
 
+def prior(counts: Counts) -> Counts:
+    """Expected counts of answers that are drawn as often as the references have each class, without looking at the item.
+
+    F1 of a class is then its share p, so that macro F1 is 1 / C over a list of C labels; of 2 p q / (p + q), the F1 of a class that
+    is answered with probability q, the sum over the classes is highest where q = p: no blind answer has a higher macro F1.
+    """
+    classes = counts.shape[-2]
+    support = counts.sum(-1)
+    out = np.zeros_like(counts)
+    share = ratio(support, support.sum(-1, keepdims=True), 0.0)
+    out[..., :classes] = support[..., :, None] * share[..., None, :]
+    return out
+
+
+BLIND: dict[str, Callable[[Counts], Counts]] = {"majority": majority, "uniform": uniform, "prior": prior}
+"""Answers that look at nothing, as (expected) counts, from the counts of any answers to the same references."""
+
+
+def best_blind(metric: Callable[[Counts], Counts], counts: Counts) -> float | None:
+    """The best that :data:`BLIND` answers to the same references (C, C + 2) score; None without items."""
+    best = max(float(metric(blind(counts))) for blind in BLIND.values())
+    return None if np.isnan(best) else best
+
+
 # ---- a report -------------------------------------------------------------------------------------------------------
 
 
@@ -159,7 +210,7 @@ def scores(reference: Codes, predicted: Codes, classes: int) -> dict[str, float]
 
 
 def measures(reference: Codes, predicted: Codes, classes: int) -> dict[str, Measure]:
-    """The metrics by name, strict; ``…_lenient`` too where an answer is missing. Floors: the better of majority and uniform."""
+    """The metrics by name, strict; ``…_lenient`` too where an answer is missing, with the floors of the items that have one."""
     count = counter(reference, predicted, classes)
     counts = count(np.ones((1, len(reference))))[0]
 
@@ -171,9 +222,15 @@ def measures(reference: Codes, predicted: Codes, classes: int) -> dict[str, Meas
         ways["_lenient"] = lenient
     out = {}
     for suffix, kept in ways.items():
+        own = kept(counts)
+        resampled = METRICS | {"macro_f1": partial(macro_f1, occurring=int((own.sum(-1) > 0).sum()))}
         for name, metric in METRICS.items():
-            floor = max(float(metric(blind(counts))) for blind in (majority, uniform)) if len(reference) else None
-            out[name + suffix] = Measure(partial(statistic, metric, kept), floor)
+            out[name + suffix] = Measure(
+                partial(statistic, resampled[name], kept),
+                best_blind(metric, own),
+                items=predicted != UNANSWERED if suffix else None,
+                is_share=name == "war",
+            )
     return out
 
 
@@ -207,7 +264,7 @@ def classification(
     counts = confusion(reference, predicted, classes).astype(np.float64)
     every = measures(reference, predicted, classes) | (more or {})
     metrics = measured(every, len(reference), clusters=clusters, resamples=resamples, seed=seed)
-    blind = {"majority": majority(counts), "uniform": uniform(counts)}
+    blind = {name: function(counts) for name, function in BLIND.items()}
     return Report(
         n=len(reference),
         metrics=metrics,
@@ -229,7 +286,7 @@ def _per_class(
     resamples: int,
     seed: int,
 ) -> dict[str, ClassScore]:
-    """Recalls have Wilson's interval where items are independent: of few items all right, the bootstrap is falsely sure."""
+    """Recalls have Wilson's interval where items are independent, or all of them right or wrong: there the bootstrap is falsely sure."""
     classes = len(labels)
     counts = confusion(reference, predicted, classes).astype(np.float64)
     support, right = counts.sum(-1).astype(int), hits(counts).astype(int)
@@ -243,7 +300,7 @@ def _per_class(
         }
         found = bootstrap(each, len(reference), clusters=clusters, resamples=resamples, seed=seed)
         for k in map(int, found):
-            ci[k] = (found[str(k)].low, found[str(k)].high)
+            ci[k] = share_interval(found[str(k)], clusters[reference == k])
     recalls, precisions, f1s = recall(counts), precision(counts), f1(counts)
     return {
         label: ClassScore(

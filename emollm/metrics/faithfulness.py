@@ -63,7 +63,7 @@ def faithfulness(counts: Sequence[Faithfulness], control: Sequence[Faithfulness]
 
     Args:
         counts: (n,) of :func:`checked`.
-        control: (n,) of :func:`against_others`: its support is the floor, and ``support_lost`` what is lost by the exchange.
+        control: (n,) of :func:`against_others`: its support and supported share are the floors, and ``support_lost`` what is lost by the exchange.
 
     Raises:
         DataError: No answers, or not as many in the control.
@@ -86,10 +86,11 @@ def faithfulness(counts: Sequence[Faithfulness], control: Sequence[Faithfulness]
     if control is not None:
         if len(control) != len(counts):
             raise DataError(f"{len(counts)} answers but {len(control)} in the control; give one for each")
-        yes, no, _ = np.array(control, np.float64).T
+        yes, no, unknown = np.array(control, np.float64).T
         exchanged = quotient(yes, yes + no)
-        floor = value(exchanged, len(counts))
-        out["support"] = Measure(support, None if np.isnan(floor) else floor)
+        for name, found in (("support", exchanged), ("supported", quotient(yes, yes + no + unknown))):
+            floor = value(found, len(counts))
+            out[name] = Measure(out[name].statistic, None if np.isnan(floor) else floor)
         out["clean"] = Measure(out["clean"].statistic, float(_clean(yes + no, no).mean()))
         out["support_lost"] = Measure(difference(support, exchanged))
     return out

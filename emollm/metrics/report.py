@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
-from emollm.metrics.bootstrap import RESAMPLES, Estimate, Statistic, bootstrap
+from emollm.metrics.bootstrap import RESAMPLES, Estimate, Statistic, bootstrap, share_interval
 from emollm.types import Record
 
 
@@ -18,6 +18,20 @@ class Measure(NamedTuple):
     statistic: Statistic
     floor: float | None = None
     """What one gets without looking at the items."""
+    items: NDArray[np.bool_] | None = None
+    """(n,) the items that it is of; None for all."""
+    is_share: bool = False
+    """Whether it is the share of these items that are right."""
+
+    def drawn(self, n: int, clusters: NDArray[Any] | None = None) -> NDArray[Any]:
+        """The clusters of its items, which are what is resampled; where items are independent each is its own.
+
+        Args:
+            n: All items.
+            clusters: (n,) whose items belong together.
+        """
+        own = np.arange(n) if clusters is None else clusters
+        return np.unique(own if self.items is None else own[self.items])
 
 
 class Metric(Record):
@@ -29,6 +43,8 @@ class Metric(Record):
     """95 % interval."""
     floor: float | None = None
     """What one gets without looking at the items."""
+    method: Literal["bootstrap", "wilson"] = "bootstrap"
+    """Of the interval; Wilson's for a share where all items are right or all wrong, which resampling cannot vary."""
 
 
 class ClassScore(Record):
@@ -65,7 +81,7 @@ class Report(Record):
     per_class: dict[str, ClassScore]
     confusion: Confusion
     floors: dict[str, dict[str, float]]
-    """``majority``: always the commonest class; ``uniform``: any class by chance. By metric."""
+    """``majority``: always the commonest class; ``uniform``: any class by chance; ``prior``: classes drawn as often as references have them. By metric."""
     more: dict[str, dict[str, Metric]] = Field(default_factory=dict)
     """Further metrics by kind and name, such as the concordance of each action unit."""
     counts: dict[str, int] = Field(default_factory=dict)
@@ -84,7 +100,16 @@ def measured(
     """Each metric as a number with its interval and floor; see :func:`emollm.metrics.bootstrap.bootstrap`."""
     statistics = {name: measure.statistic for name, measure in measures.items()}
     found = bootstrap(statistics, n, clusters=clusters, resamples=resamples, seed=seed)
-    return {name: metric(found[name], measures[name].floor) for name in measures}
+    return {name: reported(found[name], one, n, clusters) for name, one in measures.items()}
+
+
+def reported(estimate: Estimate, of: Measure, n: int, clusters: NDArray[Any] | None) -> Metric:
+    """A number of n items with its floor and the interval that fits it: Wilson's where resampling cannot vary a share."""
+    found = metric(estimate, of.floor)
+    if not of.is_share or found.ci is None:
+        return found
+    ci = share_interval(estimate, of.drawn(n, clusters))
+    return found if ci == found.ci else found.model_copy(update={"ci": ci, "method": "wilson"})
 
 
 def metric(estimate: Estimate, floor: float | None = None) -> Metric:

@@ -53,6 +53,8 @@ class Compared(Record):
     """Metrics of B."""
     answers: dict[str, dict[str, int]] = Field(default_factory=dict)
     """What became of the references in ``A`` and in ``B``, as in :class:`Scored`."""
+    rejected: dict[str, int] = Field(default_factory=dict)
+    """Rows of ``A`` and of ``B`` that could not be used."""
     difference: dict[str, Metric]
     """A minus B, with its paired 95 % interval."""
     primary: str

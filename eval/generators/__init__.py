@@ -34,6 +34,20 @@ _FOLDER = "emollm-135m"
 """What opens a folder of a model of our family."""
 _TAKES = ("constant", "uncued", "openai", "hf")
 """Names that want something behind the colon."""
+_UNASKED = ("majority", "constant", "cues")
+"""Those who answer the same however they are asked."""
+_BLIND = ("majority", "constant")
+"""Those who look at nothing."""
+
+
+def reads_question(given: str) -> bool:
+    """Whether the wording of the question can change the answers of a generator."""
+    return given.partition(":")[0] not in _UNASKED
+
+
+def looks_at_items(given: str) -> bool:
+    """Whether an item can change the answers of a generator."""
+    return given.partition(":")[0] not in _BLIND
 
 
 def open_generator(given: str, opening: Opening) -> Generator:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from emollm.emotions import LabelSet
 from emollm.eval.tasks import Asks, Stream
-from emollm.types import Clip
+from emollm.types import Clip, Observation
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,6 +48,10 @@ class Reply(NamedTuple):
     """It declines to answer."""
     cut: bool = False
     """What it wrote was cut off at its greatest length."""
+    observation: Observation | None = None
+    """What it measured of the item, where its text is a description that can be held against it."""
+    track: str | None = None
+    """Of whom in the observation the text speaks; the whole clip if None."""
     fault: str = ""
     """Why it could not be asked about this item, in one line; nothing else counts then."""
 
@@ -76,7 +80,7 @@ class Generator(Protocol):
     depends: str
     """What else its answers depend on: versions, settings, the draw."""
     looks: bool
-    """Whether it needs an item's media; those who do not also answer where they are missing."""
+    """Whether it needs an item's media or words; those who do not also answer where they are missing."""
 
     def replies(self, queries: Iterable[Query]) -> Iterator[tuple[Query, Reply]]:
         """Each query with its reply as soon as there is one, in any order; queries are drawn as work gets room.

@@ -3,8 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from emollm.errors import ConfigError, unknown_name
+from emollm.errors import ConfigError, one_line, unknown_name
 from emollm.eval.generators.base import Opening, Query, Reply
+
+_FEW = 3
+"""Words of references that are named where none is of the set."""
 
 
 class Constant:
@@ -13,13 +16,13 @@ class Constant:
     Args:
         name: In reports.
         reply: The answer.
+        depends: The answer, where the name does not tell it.
     """
 
-    depends = ""
     looks = False
 
-    def __init__(self, name: str, reply: Reply) -> None:
-        self.name, self._reply = name, reply
+    def __init__(self, name: str, reply: Reply, depends: str = "") -> None:
+        self.name, self.depends, self._reply = name, depends, reply
 
     def replies(self, queries: Iterable[Query]) -> Iterator[tuple[Query, Reply]]:
         """See :class:`emollm.eval.generators.base.Generator`."""
@@ -28,17 +31,25 @@ class Constant:
 
 
 def majority(_: str, opening: Opening) -> Constant:
-    """The commonest label of the references of the run, the first of the set among equals.
+    """The commonest label of the references of the run, the first of the set among equals; words outside the set do not count.
+
+    Its name does not hold the label, so that runs of one part with and without a limit are of one generator.
 
     Raises:
-        ConfigError: The references have no labels.
+        ConfigError: The references have no labels, or none of the set.
     """
-    counted = Counter(label for labels in opening.references for label in labels)
-    if not counted:
+    found = Counter(label for labels in opening.references for label in labels)
+    if not found:
         raise ConfigError("generator majority: the references have no labels; give constant:TEXT")
-    order = opening.labels.labels if opening.labels is not None else sorted(counted)
-    label = max(counted, key=lambda one: (counted[one], -order.index(one)))
-    return Constant(f"majority:{label}", Reply(labels=(label,), text=label))
+    order = opening.labels.labels if opening.labels is not None else tuple(sorted(found))
+    counted = [label for label in order if label in found]
+    if not counted:
+        given = ", ".join(one_line(word, 30) for word, _ in found.most_common(_FEW))
+        raise ConfigError(
+            f"generator majority: no reference has a label of the set ({given} …); the labels are: {', '.join(order)}"
+        )
+    label = max(counted, key=lambda one: (found[one], -order.index(one)))
+    return Constant("majority", Reply(labels=(label,), text=label), depends=f"always {label}")
 
 
 def constant(given: str, opening: Opening) -> Constant:

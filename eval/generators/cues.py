@@ -40,7 +40,7 @@ class CueAnswers:
             return Reply(fault=one.fault)
         answer = reason(one.observation, self._labels, self._settings)
         if self._describes:
-            return Reply(text=answer.text, abstained=answer.label is None)
+            return Reply(answer.text, abstained=answer.label is None, observation=one.observation, track=answer.track)
         if answer.label is None:
             return Reply(abstained=True)
         return Reply(labels=(answer.label,), scores={ranked.label: ranked.score for ranked in answer.labels})

@@ -67,7 +67,7 @@ class FamilyAnswers:
                 yield from self._answered([one])
             return
         for one, said in zip(batch, spoken, strict=True):
-            yield one.query, self._reply(said)
+            yield one.query, self._reply(one, said)
 
     def _asked(self, one: Seen) -> Asked:
         assert one.observation is not None
@@ -75,11 +75,13 @@ class FamilyAnswers:
         asked = asked_about(one.query.clip, one.observation, labels, _track(one), one.query.asked)
         return asked if self._cues else asked._replace(messages=tuple(map(without_cue_text, asked.messages)))
 
-    def _reply(self, said: Spoken) -> Reply:
-        """The text; with how likely each label was where one was named."""
+    def _reply(self, one: Seen, said: Spoken) -> Reply:
+        """The text; with how likely each label was where one was named, and what a description can be held against."""
         labels = self._opening.labels
         named = named_in(said.text, labels) if labels is not None and self._opening.asks == "label" else None
         cut = len(said.tokens) >= self._opening.max_tokens
+        if self._opening.asks == "description":
+            return Reply(said.text, cut=cut, observation=one.observation, track=_track(one))
         if labels is None or named is None:
             return Reply(said.text, cut=cut)
         scores = {one.label: one.score for one in ranked(self._model, said, labels, named)}

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from emollm.config import Settings
 from emollm.emotions import LabelSet, label_set
@@ -29,9 +29,25 @@ class Layout(Settings):
     label_set: str | None = None
     """What labels are looked up in: a name of ``emollm/labels``; null keeps the words as they stand (open vocabulary). A task fills it in."""
     codes: dict[str, str] = Field(default_factory=dict)
-    """What stands in the files for a label, where that is neither the label nor the code of the label set (copies with other numbers)."""
+    """What stands in the files for a label, where that is neither the label nor the code of the label set (copies with other numbers).
+    Values are labels of the set or listed forms of them."""
     ignore: tuple[str, ...] = ()
     """Words or codes that the benchmark leaves out: such items come without label."""
+
+    @field_validator("codes")
+    @classmethod
+    def _are_labels(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        """The codes with what the set calls each label."""
+        name = info.data.get("label_set")
+        if name is None:
+            return value
+        labels = label_set(name)
+        for code, word in value.items():
+            if labels.find(word) is None:
+                raise ValueError(
+                    f"{one_line(code, 40)}: {unknown_name(f'label of {name}', one_line(word, 40), labels.labels)}"
+                )
+        return {code: labels.find(word) or word for code, word in value.items()}
 
     @abstractmethod
     def splits(self, root: Path) -> tuple[str, ...]:
@@ -65,10 +81,18 @@ class Layout(Settings):
         """See :class:`emollm.eval.items.Reader`."""
         return list(self.survey(root).lacks)
 
-    def survey(self, root: Path) -> Survey:
-        """What the data set holds and lacks. Raises DataError only where there is no such folder or file."""
+    def survey(self, root: Path, is_reference: Callable[[Item], bool] = lambda item: bool(item.gold)) -> Survey:
+        """What the data set holds and lacks.
+
+        Args:
+            root: Where it lies.
+            is_reference: Whether an item has something that answers can be compared with; by default a label.
+
+        Raises:
+            DataError: There is no such folder or file.
+        """
         _existing(root)
-        found, tally = Findings(), _Tally()
+        found, tally = Findings(), _Tally(is_reference)
         for file in self.missing(root):
             found.lack(file)
         try:
@@ -88,6 +112,7 @@ class Layout(Settings):
             tuple(found.asides),
             {split: dict(counts.most_common()) for split, counts in tally.labels.items()},
             dict(tally.items),
+            dict(tally.references),
             {split: len(names) for split, names in tally.clusters.items() if names},
         )
 
@@ -142,8 +167,10 @@ class Layout(Settings):
 class _Tally:
     """Counts the items of a survey."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_reference: Callable[[Item], bool]) -> None:
+        self._is_reference = is_reference
         self.items: Counter[str] = Counter()
+        self.references: Counter[str] = Counter()
         self.labels: dict[str, Counter[str]] = {}
         self.clusters: dict[str, set[str]] = {}
         self._seen: dict[str, set[str]] = {}
@@ -151,6 +178,7 @@ class _Tally:
     def add(self, item: Item, part: str, found: Findings) -> None:
         split = item.split or part
         self.items[split] += 1
+        self.references[split] += self._is_reference(item)
         self.labels.setdefault(split, Counter()).update(item.gold or ("",))
         if item.cluster:
             self.clusters.setdefault(split, set()).add(item.cluster)

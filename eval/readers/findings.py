@@ -56,5 +56,7 @@ class Survey(NamedTuple):
     """Items by split and label; ``""`` counts those without one. An item of several labels counts for each."""
     items: Mapping[str, int]
     """Items by split."""
+    references: Mapping[str, int]
+    """Those of them that an answer can be compared with."""
     clusters: Mapping[str, int]
     """Speakers, dialogues … by split; absent where each item is its own."""

@@ -20,7 +20,7 @@ from emollm.eval.scoring_compare import KINDS
 from emollm.eval.sweeping.base import CLEAN, Facts, Variant
 from emollm.eval.tasks import Task
 from emollm.metrics.bootstrap import bootstrap, difference, remembered
-from emollm.metrics.report import Metric, metric
+from emollm.metrics.report import Metric, metric, reported
 from emollm.types import Record
 
 _LENIENT = "_lenient"
@@ -156,7 +156,7 @@ def rows_of(
             level=ran.variant.level,
             unit=ran.variant.unit,
             measure=one.name,
-            metric=metric(found[f"{at}"], one.scoring.measures[one.name].floor),
+            metric=reported(found[f"{at}"], one.scoring.measures[one.name], len(aligned.pairs), aligned.clusters),
             difference=metric(found[f"{at}-"]) if at else None,
             flips=flips([first.said, one.said]) if at and compared else None,
             coverage=sum(not isinstance(said, str) for said in one.said.values()) / len(one.said)

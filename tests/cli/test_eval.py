@@ -40,7 +40,7 @@ def test_json_alone_stands_on_standard_output(say: Callable, faces: Path) -> Non
     report = json.loads(done.out)
     assert set(report) >= {"n", "metrics", "coverage", "per_class", "provenance"}
     assert report["n"] == 3
-    assert set(report["metrics"]["war"]) == {"value", "ci", "floor"}
+    assert set(report["metrics"]["war"]) == {"value", "ci", "floor", "method"}
     assert report["metrics"]["war"]["floor"] == pytest.approx(2 / 3)
     assert report["per_class"]["happiness"]["support"] == 2
     assert report["provenance"]["data"]["path"] == str(faces)
@@ -68,7 +68,7 @@ def test_a_table_for_people_files_and_times(say: Callable, faces: Path, tmp_path
         tmp_path / "w",
     )
     assert (done.code, done.err) == (0, "")
-    assert "macro recall (UAR)" in done.out
+    assert "| uar " in done.out
     assert "ms for one face" in done.out
     assert json.loads(out.read_text())["provenance"]["cpu_ms_a_face"]["threads"] == 2
     assert answers.read_text().count("\n") == 4

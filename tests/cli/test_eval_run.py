@@ -23,7 +23,7 @@ def arguments(data: Path, generator: str, out: Path) -> list[str]:
 def test_a_report_for_people_names_what_was_run(say: Callable, words: Path, tmp_path: Path) -> None:
     said = say(*arguments(words, "majority", tmp_path / "out"))
     assert said.code == 0
-    assert "generator  majority:joy (given as majority)" in said.out
+    assert "generator  majority (given as majority), always joy" in said.out
     assert "| macro_f1" in said.out
     assert said.err == f"emollm: answers and reports are in {tmp_path / 'out'}\n"
     assert {"answers.jsonl", "report.json", "report.md", "report.html"} <= {
@@ -106,3 +106,32 @@ def test_the_data_set_is_not_written_into(say: Callable, words: Path) -> None:
     said = say(*arguments(words, "majority", words))
     assert said.code == 2
     assert "is the data set; give another folder" in said.err
+
+
+def test_changed_settings_stand_in_the_head_and_have_a_folder_of_their_own(
+    say: Callable, words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [
+        each for each in arguments(words, "majority", tmp_path / "out") if each not in ("--out", str(tmp_path / "out"))
+    ]
+    assert say(*given).code == 0
+    said = say(*given, "--set", "without=[fear]")
+    assert said.code == 0
+    assert "goemotions-ekman@1+set" in said.out
+    assert "changed    by --set: without=[fear]" in said.out
+    plain, changed = sorted(path.name for path in (tmp_path / "runs" / "eval").iterdir())
+    assert changed.startswith(f"{plain}-set-")
+
+
+def test_labels_outside_the_set_end_no_run(say: Callable, words: Path, tmp_path: Path) -> None:
+    said = say(*arguments(words, "majority", tmp_path / "out"), "--set", "without=[joy]")
+    assert (said.code, "always anger" in said.out) == (0, True)
+
+
+def test_a_test_is_not_called_a_validation_set(say: Callable, words: Path, tmp_path: Path) -> None:
+    said = say(
+        *arguments(words, "majority", tmp_path / "out"), "--set", "splits.test.role=validation", "--purpose", "select"
+    )
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "is a test and stays one" in said.err

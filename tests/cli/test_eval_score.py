@@ -192,3 +192,39 @@ def test_two_files_are_compared(say: Callable, gold: Path, tmp_path: Path) -> No
     assert "- B: answered: 3; outside: 0; abstained: 0; unparsed: 0; missing: 1" in done.out
     refused = say("eval", "compare", *files, *FAST)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
+
+
+def test_a_comparison_of_files_with_rows_that_cannot_be_used_says_so_by_its_exit_code(
+    say: Callable, gold: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("id,label\na,happy\nb,sad\nc,angry\nd,happy\n")
+    (tmp_path / "b.csv").write_text("id,label\na,sad\nb,sad\nb,happy\n,sad\nx,sad\n")
+    done = say("eval", "compare", tmp_path / "a.csv", tmp_path / "b.csv", "--gold", gold, "--json", *FAST)
+    assert done.code == 1
+    assert done.err == (
+        f"emollm: {tmp_path / 'b.csv'}: 3 rows could not be used (no id, no form, two answers or an unknown id); the others are scored\n"
+    )
+    assert json.loads(done.out)["rejected"] == {"A": 0, "B": 3}
+
+
+def test_what_is_compared_is_what_the_task_of_the_answers_asks_for(say: Callable, tmp_path: Path) -> None:
+    def files(task: str) -> list[Path]:
+        found = []
+        for name, answers in (("a", [["joy", "fear"], ["anger"]]), ("b", [["joy"], ["anger"]])):
+            rows = [
+                {"id": str(k), "labels": one, "gold": gold} | ({"task": task} if task else {})
+                for k, (one, gold) in enumerate(zip(answers, [["joy", "fear"], ["anger"]], strict=True))
+            ]
+            found.append(tmp_path / f"{name}.jsonl")
+            found[-1].write_text("\n".join(map(json.dumps, rows)))
+        return found
+
+    done = say("eval", "compare", *files("goemotions-ekman@1"), *FAST)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("several: 2 items that both are scored on; primary metric: macro_f1")
+    assert "| exact       | 1.0000 | 0.5000 | 0.5000 |" in done.out
+    for task in ("", "one-of-mine@3"):
+        refused = say("eval", "compare", *files(task), *FAST)
+        assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+        assert "say --kind several (of a closed set) or --kind ov (free words)" in refused.err
+    assert say("eval", "compare", *files(""), "--kind", "several", *FAST).code == 0

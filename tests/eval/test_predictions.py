@@ -71,6 +71,46 @@ def test_csv_of_other_projects_json_lists_and_recorded_references(tmp_path: Path
     assert read(tmp_path / "c.csv").rows["x"].scores == {"a": 0.25, "b": 0.75}
 
 
+def test_declining_in_words_is_abstaining_and_told(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"id": "a", "text": "I cannot tell."},
+        {"id": "b", "text": "Abstain"},
+        {"id": "c", "label": None, "reply": "No idea, sorry."},
+        {"id": "d", "text": None},
+        {"id": "e", "valence": None, "arousal": None},
+        {"id": "f", "text": "I cannot tell, but she is happy."},
+        {"id": "g", "text": "I cannot tell.", "labels": ["sad"]},
+        {"id": True, "label": "sad"},
+    ]
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = read(tmp_path / "p.jsonl")
+    assert [id for id, row in found.rows.items() if row.abstained] == ["a", "b", "c", "d", "e"]
+    counted = {note.what: note.count for note in found.notes.records()}
+    assert counted == {"answers that decline in words": 3, "rows without an id": 1}
+    for head in ("label", "openset", "text", "valence"):
+        (tmp_path / "p.csv").write_text(f"id,{head},sex\na,null,null\n")
+        row = read(tmp_path / "p.csv").rows["a"]
+        assert (row.abstained, row.fault(), row.fields) == (True, "", {"sex": "null"})
+
+
+def test_what_is_thought_aloud_is_no_part_of_a_text(tmp_path: Path) -> None:
+    rows = {"a": "<think>sad?</think>\nhappy", "b": "<think>sad", "c": "<think>sad</think>"}
+    (tmp_path / "p.jsonl").write_text("\n".join(json.dumps({"id": id, "text": text}) for id, text in rows.items()))
+    found = read(tmp_path / "p.jsonl").rows
+    assert found["a"].text == "happy"
+    assert found["b"].fault("text") == "thinking that never ends"
+    assert found["c"].fault() == "an empty answer"
+
+
+def test_columns_of_the_same_name_are_told(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("id,label,note,note\na,sad,x,y\n")
+    notes = [(note.what, note.examples) for note in read(tmp_path / "p.csv").notes.records()]
+    assert notes == [("columns that stand twice, of which the last counts", ("note",))]
+    (tmp_path / "p.csv").write_text("id,label,label\na,sad,happy\n")
+    with pytest.raises(DataError, match=r"p\.csv: two columns are called 'label'; rename one"):
+        read(tmp_path / "p.csv")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

@@ -7,6 +7,7 @@ import pytest
 from emollm.errors import ConfigError, DataError
 from emollm.eval.items import Item
 from emollm.eval.readers import READERS
+from emollm.eval.run_items import has_reference
 from emollm.eval.tasks import task
 
 
@@ -237,3 +238,12 @@ def test_an_id_that_stands_twice_is_told(tmp_path: Path) -> None:
 def test_a_pattern_without_a_label_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"reader.pattern: .*expected a group .\?P<label>"):
         task("emodb", ("reader.pattern=(\\d+)",)).open()
+
+
+def test_a_survey_counts_what_answers_can_be_compared_with(tmp_path: Path) -> None:
+    """EMER's second version has descriptions and no labels."""
+    (tmp_path / "EMER.csv").write_text("name,chinese,english\na,他很高兴,He is happy\nb,,\n")
+    found = task("emer")
+    survey = found.open().survey(tmp_path, lambda item: has_reference(item, found.asks))
+    assert (survey.items, survey.references) == ({"all": 2}, {"all": 1})
+    assert survey.counts["all"][""] == 2

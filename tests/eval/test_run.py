@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from emollm.eval.items import Item
 from emollm.eval.run import Outcome, Plan, run
 from emollm.eval.run_items import choose, closed_set, question
 from emollm.eval.run_parsing import recorded
+from emollm.eval.run_score import row_of
 from emollm.eval.scoring import Settings
-from emollm.eval.scoring_compare import score
+from emollm.eval.scoring_compare import compare, score
 from emollm.eval.tasks import Asks, task
 from emollm.ferplus import CLASSES
 from tests.eval.serving import goemotions, serving
@@ -79,7 +81,7 @@ def test_the_majority_scores_its_floor_and_everything_is_told(faces: Path, tmp_p
     assert told["items"] == {
         "read": 11, "unlabelled": 1, "twice": 0, "not_chosen": 0, "chosen": 10, "rejected": 0, "limit": None,
     }  # fmt: skip
-    assert told["generator"]["name"] == "majority:happiness"
+    assert told["generator"]["name"] == "majority"
     assert told["prompt"]["ref"] == "instructions/recognition@1#1"
     assert (told["task"]["id"], told["task"]["role"]) == ("ferplus@1", "validation")
     assert "contempt" in scored.per_class
@@ -172,6 +174,57 @@ def test_answers_score_the_same_from_their_file(words: Path, tmp_path: Path) -> 
     assert [row["id"] for row in rows(tmp_path / "out")] == ["c0", "c1", "c2", "c3", "c4"]
 
 
+def test_items_that_could_not_be_asked_stay_counted_and_are_asked_again(words: Path, tmp_path: Path) -> None:
+    def but(refused: str) -> Callable[[str], str | int]:
+        return lambda text: 400 if refused in text else "joy"
+
+    outs = tmp_path / "a", tmp_path / "b"
+    with serving(but("rained")) as server:
+        whole = ran(words, server.generator, outs[0])
+        server.answer = but("alone")
+        ran(words, server.generator, outs[1])
+        assert [row["id"] for row in rows(outs[0])] == ["c0", "c1", "c2", "c3", "c4"]
+        lost = rows(outs[0])[3]
+        assert (lost["gold"], "label" in lost, "labels" in lost) == (["neutral"], False, False)
+        assert "400" in lost["fault"]
+        settings = Settings(labels="goemotions-ekman", resamples=100)
+        again = score("several", outs[0] / "answers.jsonl", None, settings)
+        assert (again.n, again.answers["missing"], again.metrics) == (5, 1, whole.scored.metrics)
+        both = compare("several", *(out / "answers.jsonl" for out in outs), None, settings)
+        assert (both.n, both.answers["A"]["missing"], both.answers["B"]["missing"]) == (5, 1, 1)
+        before, server.answer = len(server.bodies), but("nothing")
+        mended = ran(words, server.generator, outs[0])
+        assert [text for text in server.asked[before:] if "rained" not in text] == []
+        assert len(server.bodies) == before + 1
+    assert (mended.rejects, mended.scored.answers["missing"]) == ((), 0)
+    assert not any("fault" in row for row in rows(outs[0]))
+
+
+def test_speakers_and_declared_groups_stand_in_the_answers_and_score_the_same_from_there(tmp_path: Path) -> None:
+    (tmp_path / "emodb").mkdir()
+    for speaker in ("03", "08", "09", "10"):
+        for code, version in (("W", "a"), ("F", "a"), ("W", "b"), ("T", "a")):
+            (tmp_path / "emodb" / f"{speaker}a01{code}{version}.wav").touch()
+    whole = ran(tmp_path / "emodb", "majority", tmp_path / "out", "emodb", split="all").scored
+    first = rows(tmp_path / "out")[0]
+    assert (first["id"], first["cluster"], first["sex"]) == ("03a01Fa", "03", "male")
+    settings = Settings(labels="emodb", resamples=100, groups=("sex", "sentence"))
+    again = score("labels", tmp_path / "out" / "answers.jsonl", None, settings)
+    assert (again.metrics, again.more) == (whole.metrics, whole.more)
+    assert again.provenance["bootstrap"]["clusters"] == 4  # type: ignore[index, call-overload]
+
+
+def test_descriptions_are_recorded_with_what_they_are_compared_with(tmp_path: Path) -> None:
+    (tmp_path / "EMER.csv").write_text(
+        'names,emotions,subtitles,reasons\nclip_9,angry,"Not now.","He stares, and shouts."\n'
+    )
+    (item,) = task("emer").open().items(tmp_path)
+    row = row_of(item.id, recorded(Reply("He is angry."), "description", None), item, key="k")
+    assert row == {
+        "id": "clip_9", "text": "He is angry.", "gold": ["angry"], "reference": "He stares, and shouts.", "key": "k",
+    }  # fmt: skip
+
+
 def test_what_is_answered_is_not_asked_again_whatever_the_limit(words: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with serving(lambda text: "joy") as server:
@@ -250,12 +303,20 @@ def test_a_change_of_items_is_what_the_generator_sees(words: Path, tmp_path: Pat
     ("asks", "text", "fields"),
     [
         ("label", "I would say joy here.", {"label": "joy"}),
-        ("label", "No idea", {"text": "No idea"}),
+        ("label", "Nothing of the sort", {"text": "Nothing of the sort"}),
         ("label", "", {"text": ""}),
+        ("label", "No idea", {"label": None}),
+        ("label", "<think>joy or anger</think> sadness", {"label": "sadness"}),
+        ("label", "<think>joy", {"text": "<think>joy"}),
+        ("label", "joy. No wait, anger.", {"text": "joy. No wait, anger."}),
+        ("label", "The options are anger, joy and neutral. My answer: neutral", {"label": "neutral"}),
+        ("label", "I am an AI; it is not possible to say whether it is joy.", {"label": None}),
         ("labels", "anger and joy, mostly anger", {"labels": ["anger", "joy"]}),
+        ("labels", "No anger, fear or joy, but disgust", {"labels": ["disgust"]}),
         ("labels", "nothing", {"text": "nothing"}),
-        ("numbers", "Valence: −0,4; arousal is 0.25.", {"valence": -0.4, "arousal": 0.25}),
-        ("numbers", "calm", {"text": "calm"}),
+        ("labels", "I cannot tell.", {"labels": None}),
+        ("description", "<think>Hm.</think>She smiles.", {"text": "She smiles."}),
+        ("description", "I cannot tell.", {"label": None}),
         ("description", "She smiles.", {"text": "She smiles."}),
     ],
 )
@@ -269,12 +330,48 @@ def test_an_answer_is_read_or_stays_a_text(asks: Asks, text: str, fields: dict[s
         ("['happy', 'a bit shy']", ["happy", "a bit shy"]),
         ("Happy, relieved.", ["happy", "relieved"]),
         ("She looks happy because she has won, and then sad", None),
+        ("<think>sad, angry</think>happy", ["happy"]),
+        ("angry and sad", ["angry", "sad"]),
+        ("happy, relieved, and sad", ["happy", "relieved", "sad"]),
+        ("sick and weary", ["sick and weary"]),
         ("Words: happy", None),
         ("[broken", None),
     ],
 )
 def test_free_words_are_a_list_or_stay_a_text(text: str, words: list[str] | None) -> None:
     assert recorded(Reply(text), "labels", None) == ({"text": text} if words is None else {"labels": words})
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("Valence: −0,4; arousal is 0.25.", {"valence": -0.4, "arousal": 0.25}),
+        ("valence (-1 to 1): 0.5", {"valence": 0.5}),
+        ("On a scale of -1 to 1: valence [-1, 1] = -0.5, arousal = 1", {"valence": -0.5, "arousal": 1.0}),
+        ("valence=.5 arousal 1e-3", {"valence": 0.5, "arousal": 0.001}),
+        ('{"valence": 0.5, "arousal": -.1}', {"valence": 0.5, "arousal": -0.1}),
+        ("valence -1 to 1", {}),
+        ("valence: 5/10, arousal 50 %", {}),
+        ("valence - 0.5", {}),
+        ("valence and arousal: 0.5, 0.2", {}),
+        ("valence 0.5, later valence -0.5", {}),
+        ("calm", {}),
+    ],
+)
+def test_a_rating_is_the_one_number_behind_its_name_and_never_an_end_of_the_scale(
+    text: str, numbers: dict[str, float]
+) -> None:
+    assert recorded(Reply(text), "numbers", None) == (numbers or {"text": text})
+
+
+def test_why_a_reply_is_no_answer_is_told(words: Path, tmp_path: Path) -> None:
+    said = iter(["I cannot tell.", "<think>joy", "joy", "What anger?", "joy, or so"])
+    with serving(lambda text: next(said)) as server:
+        outcome = ran(words, server.generator, tmp_path / "out", workers=1)
+    assert outcome.scored.answers == {"answered": 3, "outside": 0, "abstained": 1, "unparsed": 1, "missing": 0}
+    assert outcome.scored.coverage == 3 / 5
+    told = {note.what for note in outcome.scored.notes}
+    assert {"predictions: answers that decline in words", "unparsed: thinking that never ends"} <= told
 
 
 def test_declining_is_no_label() -> None:
@@ -294,3 +391,64 @@ def test_the_reasoner_answers_or_abstains_and_is_read(tmp_path: Path) -> None:
 def test_the_majority_needs_labels() -> None:
     with pytest.raises(ConfigError, match="the references have no labels"):
         open_generator("majority", Opening("description", ("words",), references=((),)))
+
+
+# ---- changed settings -----------------------------------------------------------------------------------------------
+
+
+def test_changed_settings_stand_in_the_head_of_the_report_and_in_each_row(words: Path, tmp_path: Path) -> None:
+    plan = Plan(
+        task("goemotions-ekman", ("without=[fear]",)), words, "majority", tmp_path / "out", split="dev", resamples=100
+    )
+    told: dict[str, Any] = run(plan).scored.provenance
+    assert (told["task"]["id"], told["task"]["overrides"]) == ("goemotions-ekman@1+set", ["without=[fear]"])
+    assert {(row["task"], row["settings"]) for row in rows(tmp_path / "out")} == {
+        ("goemotions-ekman@1+set", "without=[fear]")
+    }
+    for name in ("report.md", "report.html"):
+        assert "by --set: without=[fear]" in (tmp_path / "out" / name).read_text()
+
+
+def test_a_folder_of_other_settings_is_refused(words: Path, tmp_path: Path) -> None:
+    def plan(*overrides: str) -> Plan:
+        own = task("goemotions-ekman", overrides)
+        return Plan(own, words, "majority", tmp_path / "out", split="dev", resamples=100)
+
+    run(plan("without=[fear]"))
+    for other in ((), ("without=[disgust]",)):
+        with pytest.raises(ConfigError, match=r"holds answers of the (task|settings) .*give another --out, or --fresh"):
+            run(plan(*other))
+    assert run(plan("without=[fear]")).scored.n == 5
+
+
+def test_the_majority_counts_only_labels_of_the_set(words: Path, tmp_path: Path) -> None:
+    """Three of the five references are joy, which may not be answered here."""
+    own = task("goemotions-ekman", ("without=[joy]",))
+    outcome = run(Plan(own, words, "majority", tmp_path / "out", split="dev", resamples=100))
+    told: dict[str, Any] = outcome.scored.provenance
+    assert told["generator"]["depends"] == "always anger"
+    none = task("goemotions-ekman", ("without=[joy, anger, neutral, surprise]",))
+    with pytest.raises(ConfigError, match="no reference has a label of the set"):
+        run(Plan(none, words, "majority", tmp_path / "none", split="dev", resamples=100))
+
+
+def test_a_limit_that_changes_the_commonest_label_is_no_other_generator(tmp_path: Path) -> None:
+    data = goemotions(tmp_path / "words", [("a", "anger"), ("b", "joy"), ("c", "joy")])
+    for limit, label in ((1, "anger"), (None, "joy"), (1, "anger")):
+        outcome = ran(data, "majority", tmp_path / "out", limit=limit)
+        assert outcome.scored.provenance["generator"]["depends"] == f"always {label}"  # type: ignore[index, call-overload]
+        assert {tuple(row["labels"]) for row in rows(tmp_path / "out")} == {(label,)}
+
+
+def test_who_looks_at_nothing_has_only_its_mistakes_unpacked(faces: Path, tmp_path: Path) -> None:
+    ran(faces, "majority", tmp_path / "out", "ferplus")
+    assert len(list((tmp_path / "out" / "pictures").iterdir())) == 4  # of ten items
+    assert "media were not looked at" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_tables_of_wheels_are_looked_for_before_anything_is_asked(words: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--vocabulary 2025: goemotions-ekman asks for no free words"):
+        ran(words, "majority", tmp_path / "out", vocabulary="2025")
+    with pytest.raises(ConfigError, match="--vocabulary 2025: expected 2026, or a folder"):
+        run(Plan(task("ov-merd"), words, "constant:happy", tmp_path / "out", vocabulary="2025"))
+    assert not (tmp_path / "out").exists()

@@ -93,3 +93,14 @@ def test_a_batch_is_answered_as_each_item_alone(made: Callable[[Path], str], tmp
     assert "@" in generator.name
     if made is llava:
         assert all(0 < (reply.confidence or 0) <= 1 for reply in together.values())
+
+
+@pytest.mark.slow
+def test_a_description_comes_with_what_was_measured_and_a_label_does_not(tmp_path: Path) -> None:
+    clip = Clip(id="a", transcript="so good, I am happy")
+    given = family(tmp_path / "model")
+    for asks, comes in (("description", True), ("label", False)):
+        labels = closed_set(task("goemotions-ekman"))
+        opening = Opening(asks, ("words",), labels, max_tokens=8)  # type: ignore[arg-type]
+        ((_, reply),) = open_generator(given, opening).replies([Query("a", clip, "Why?")])
+        assert (reply.observation is not None) == comes

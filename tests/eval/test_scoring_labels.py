@@ -9,6 +9,7 @@ import pytest
 
 from emollm.eval.scoring import Settings
 from emollm.eval.scoring_compare import score
+from emollm.metrics.bootstrap import wilson
 from emollm.metrics.scored import Scored
 
 FAST = Settings(resamples=100)
@@ -62,7 +63,7 @@ def test_one_label_an_item_by_hand(tmp_path: Path) -> None:
     # right are a and c. Recalls: happy 1/2, sad 1/2, angry 0. F1: happy 2/(2+1+1), sad 2/(2+0+1), angry 0.
     assert values(found, "war", "uar", "macro_f1") == pytest.approx([2 / 6, 1 / 3, (1 / 2 + 2 / 3) / 3], abs=1e-6)
     assert values(found, "war_lenient") == [0.5]
-    assert found.coverage == pytest.approx(4 / 6)
+    assert found.coverage == pytest.approx(3 / 6)  # a word outside the set is no label of it
     assert found.per_class["sad"].recall == 0.5
     assert found.confusion is not None
     assert found.confusion.columns == ("happy", "sad", "angry", "other", "none")
@@ -158,6 +159,18 @@ def test_one_class_and_few_items_are_scored_and_said_to_be_so(tmp_path: Path) ->
     assert found.remarks[1].startswith("1 of 2 labels have references")
 
 
+def test_few_answers_among_many_references_are_said_to_be_few(tmp_path: Path) -> None:
+    gold = {str(k): ["sad" if k % 2 else "happy"] for k in range(50)}
+    found = scored(tmp_path, gold, {str(k): gold[str(k)] for k in range(6)})
+    assert found.metrics["war_lenient"].ci == wilson(6, 6)
+    assert found.remarks[0] == (
+        "of 6 references alone, too few for their intervals: war_lenient, uar_lenient, macro_f1_lenient, weighted_f1_lenient"
+    )
+    assert found.remarks[1] == (
+        "all right or all wrong, which resampling cannot vary: the interval is Wilson's, of items: war_lenient"
+    )
+
+
 def test_groups_are_compared_beside_what_chance_gives(tmp_path: Path) -> None:
     rows = [("f", "sad", "sad"), ("f", "happy", "happy"), ("m", "sad", "happy"), ("m", "happy", "happy")] * 25
     gold = {str(k): {"label": row[1], "sex": row[0]} for k, row in enumerate(rows)}
@@ -220,3 +233,18 @@ def test_several_labels_equal_scikit_learn(tmp_path: Path) -> None:
     gold, said = ["ab", "c", "ac", "b", "c", "a"], ["a", "bc", "ac", "b", "a", "abc"]
     found = scored(tmp_path, sets(gold), sets(said), FAST, "several")
     assert values(found, *SKLEARN_SEVERAL) == pytest.approx(list(SKLEARN_SEVERAL.values()), abs=1e-6)
+
+
+def test_perfect_answers_of_several_labels_have_no_doubt_however_rare_a_label_is(tmp_path: Path) -> None:
+    gold = sets(["a"] * 40 + ["b"] * 20 + ["ab", "c"])
+    found = scored(tmp_path, gold, gold, FAST._replace(labels="a,b,c,d"), "several")
+    sure = {"macro_f1": (0.75, 0.75), "micro_f1": (1, 1), "weighted_f1": (1, 1), "samples_f1": (1, 1)}
+    exact = found.metrics.pop("exact")
+    assert {name: one.ci for name, one in found.metrics.items()} == sure
+    assert (exact.ci, exact.method) == (wilson(62, 62), "wilson")
+
+
+def test_always_saying_the_commonest_set_is_not_above_the_floor(tmp_path: Path) -> None:
+    gold = sets(["ab", "ac", "ad", "b", "b", "a"])  # the commonest label is a, the commonest set b alone
+    found = scored(tmp_path, gold, sets(["b"] * 6), FAST, "several")
+    assert found.metrics["exact"].value == found.metrics["exact"].floor == found.floors["b"]["exact"] == 2 / 6

@@ -10,8 +10,17 @@ from scipy import stats
 from emollm.errors import ConfigError, DataError
 from emollm.eval.scoring import Settings
 from emollm.eval.scoring_compare import score
+from emollm.metrics.scored import Scored
 
 FAST = Settings(resamples=100)
+
+
+def test_ratings_of_two_of_many_are_said_to_be_few(tmp_path: Path) -> None:
+    (tmp_path / "gold.csv").write_text("\n".join(["id,valence", *(f"{k},{k / 50}" for k in range(50))]))
+    (tmp_path / "said.csv").write_text("id,valence\n3,0.1\n7,0.2\n")
+    found = score("va", tmp_path / "said.csv", tmp_path / "gold.csv", FAST)
+    assert found.remarks[0].startswith("of 2 references alone, too few for their intervals: ccc_valence_lenient,")
+    assert "sign_accuracy_valence" not in found.remarks[0]
 
 
 def files(folder: Path, gold: str, said: str) -> tuple[Path, Path]:
@@ -99,3 +108,31 @@ def test_a_report_is_plain_json(tmp_path: Path) -> None:
         "clusters": 2,
         "cluster_column": None,
     }
+
+
+LABELLED = [(0.5, "happy"), (-0.5, "sad"), (0.1, "happy"), (-0.1, "glee")]
+
+
+def labelled(tmp_path: Path) -> Scored:
+    gold, said = tmp_path / "gold.csv", tmp_path / "said.csv"
+    rows = [f"{k},{value},{label}" for k, (value, label) in enumerate(LABELLED)]
+    gold.write_text("\n".join(("id,valence,label", *rows)) + "\n")
+    said.write_text("\n".join(("id,valence,label", *(f"{k},0,happy" for k in range(len(LABELLED))))) + "\n")
+    return score("va", said, gold, Settings(labels="happy,sad", resamples=100))
+
+
+def test_references_of_a_label_outside_the_set_are_counted_and_n_is_told(tmp_path: Path) -> None:
+    found = labelled(tmp_path)
+    (note,) = [one for one in found.notes if one.what.startswith("references of a label outside")]
+    assert (note.count, note.examples) == (1, ("3: glee",))
+    assert any("weighted_f1 and mer2023 are of the 3 of 4 references" in remark for remark in found.remarks)
+
+
+def test_the_number_of_mer2023_has_the_floor_of_blind_labels_and_the_mean(tmp_path: Path) -> None:
+    found = labelled(tmp_path).metrics
+    always, blind = 2 / 3 * 0.8, 5 / 9  # always happy; labels drawn as often as they occur, (2/3)² + (1/3)²
+    assert found["weighted_f1"].floor == pytest.approx(blind)
+    spread = float(np.var([0.5, -0.5, 0.1]))
+    assert found["mer2023"].floor == pytest.approx(blind - 0.25 * spread)
+    assert found["weighted_f1"].value == pytest.approx(always)
+    assert found["mer2023"].value == pytest.approx(always - 0.25 * np.mean([0.25, 0.25, 0.01]))

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from emollm import assets
+from emollm.emotions import label_set
 from emollm.errors import AssetError
 from emollm.eval import scoring_emer
 from emollm.eval.predictions import read
@@ -20,6 +21,7 @@ from emollm.metrics import wheels
 from emollm.metrics.scored import Scored
 from tests import wheel_tables
 from tests.eval.serving import serving
+from tests.test_replies import DENIALS
 
 
 @pytest.fixture
@@ -134,6 +136,18 @@ def test_words_in_running_text(tmp_path: Path, text: str, words: tuple[str, ...]
     assert finder.find(text) == words
 
 
+@pytest.mark.parametrize("text", DENIALS)
+def test_denied_words_of_running_text_are_those_of_replies(tmp_path: Path, text: str) -> None:
+    found = Finder(wheels.read(wheel_tables.write(tmp_path), "invented")).find(text)
+    assert {label_set("basic8").find(word) for word in found} == {DENIALS[text]}
+
+
+def test_what_is_said_to_be_unknown_is_no_word(tmp_path: Path) -> None:
+    finder = Finder(wheels.read(wheel_tables.write(tmp_path), "invented"))
+    assert finder.find("As an AI I cannot determine fear or sadness of people.") == ()
+    assert finder.find("I cannot tell whether he is angry, but she is sad.") == ("sad",)
+
+
 # ---- descriptions ---------------------------------------------------------------------------------------------------
 
 GOLD = {
@@ -173,7 +187,7 @@ def test_clues_are_compared_too_and_references_of_others_score_far_lower(tmp_pat
     clue = found.metrics["clue_f1"]
     assert 0.4 < (clue.value or 0) <= 1
     assert (clue.floor or 0) < (clue.value or 0) / 2
-    assert found.provenance["overlap"] == "1, words"
+    assert found.provenance["overlap"] == "2, words"
 
 
 def test_a_judge_is_told_with_how_far_it_agrees(
@@ -196,3 +210,50 @@ def test_references_without_an_emotion_word_are_left_out(tmp_path: Path, setting
     found = scored(tmp_path, "emer", gold, SAID, settings._replace(clues=False))
     assert (found.n, found.counts["references"]) == (3, 5)
     assert [note.count for note in found.notes if note.what.startswith("references left out")] == [2]
+
+
+def test_own_answers_and_references_of_other_clips_are_rows_of_their_own(tmp_path: Path, settings: Settings) -> None:
+    """Who says the same of every clip loses nothing when answers are shuffled; references of others are no part of that."""
+    said = {id: {"labels": ["angry"]} for id in GOLD}
+    found = scored(tmp_path, "emer", GOLD, said, settings._replace(clues=False))
+    own, other = found.floors["own answers of other clips"], found.floors["the reference of another clip"]
+    assert own["label_f1"] == pytest.approx(found.metrics["label_f1"].value)
+    assert other["label_f1"] != pytest.approx(own["label_f1"])
+    assert "ew_f1" in other
+    assert "ew_f1" not in own
+
+
+def test_a_chinese_judge_gets_what_nobody_else_can_read(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EMER's second version in both languages; the judge is asked in Chinese, other metrics have nothing and say so."""
+    monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path / "cache"))
+    gold, said = tmp_path / "gold.csv", tmp_path / "said.csv"
+    gold.write_text("name,chinese,english\na,他很高兴,He is happy\nb,她很生气,She is angry\n")
+    said.write_text("names,chi_reasons\na,他看起来很开心\nb,她在笑\n")
+    with serving(lambda asked: "[高兴]" if "[" in asked and "评分" not in asked else "8") as server:
+        asking = settings._replace(judge=server.generator.removeprefix("openai:"), language="zh", clues=False)
+        found = score("emer", said, gold, asking)
+        assert any("他很高兴" in body for body in server.asked)
+        assert not any("He is happy" in body for body in server.asked)
+    assert (found.n, found.coverage, found.primary) == (2, 1.0, "clue_judge")
+    assert found.metrics["clue_judge"].value == 8
+    assert found.metrics["label_f1"].value is None
+    counted = {note.what: note.count for note in found.notes}
+    assert counted["references that only the judge can read, left out of the other metrics"] == 2
+    assert counted["answers that only the judge can read; to the other metrics they say nothing"] == 2
+
+
+def test_with_a_judge_the_other_metrics_stay_what_they_are(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOLLM_CACHE", str(tmp_path / "cache"))
+    without = scored(tmp_path, "emer", GOLD, SAID, settings._replace(clues=False))
+    gold, said = GOLD | {"z": {"text": "他很高兴"}}, SAID | {"z": {"text": "他很开心"}}
+    with serving(lambda asked: "8") as server:
+        asking = settings._replace(judge=server.generator.removeprefix("openai:"), clues=False)
+        found = scored(tmp_path, "emer", gold, said, asking)
+    assert found.n == without.n + 1
+    for name in ("label_f1", "ew_f1", "jaccard"):
+        assert found.metrics[name].value == pytest.approx(without.metrics[name].value)
+        assert found.metrics[name].floor == pytest.approx(without.metrics[name].floor)

@@ -369,6 +369,7 @@ def test_a_clean_run_that_fails_is_not_called_robust(tmp_path: Path) -> None:
     constant = sweep(plan_of(tmp_path, "constant:fear"), "noise")
     assert {row.flips for row in constant.rows[1:]} == {0.0}
     assert "not above its floor" in constant.remarks[0]
+    assert "constant:fear looks at nothing" in constant.remarks[1]
     with serving(lambda text: "I would rather not say") as server:
         unread = sweep(plan_of(tmp_path / "unread", server.generator), "noise")
     assert unread.rows[0].coverage == 0
@@ -386,8 +387,8 @@ def test_without_cue_text_a_model_is_shown_the_same_media_and_asked_the_same() -
 
 
 def test_the_command_prints_the_table_and_ends_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert swept(plan_of(tmp_path, "constant:joy"), "prompts", False) == 0
-    assert "| wording 3 |" in capsys.readouterr().out
+    assert swept(plan_of(tmp_path, "constant:joy"), "noise", False) == 0
+    assert "| transcript errors 40 % |" in capsys.readouterr().out
     assert set(KINDS) == set(SWEEPS)
 
 
@@ -397,3 +398,25 @@ def test_no_answer_is_another_answer_than_any() -> None:
         flips([{"a": joy, "b": joy, "c": joy, "d": "missing"}, {"a": joy, "b": "unparsed", "c": joy, "d": "missing"}])
         == 0.25
     )
+
+
+@pytest.mark.parametrize("generator", ["majority", "constant:joy", "cues"])
+def test_wordings_are_not_varied_for_who_reads_no_question(tmp_path: Path, generator: str) -> None:
+    with pytest.raises(ConfigError, match=f"--sweep prompts: the generator {generator} does not read the question"):
+        sweep(plan_of(tmp_path, generator), "prompts")
+    assert not (tmp_path / "out").exists()
+
+
+def test_swaps_are_remarked_only_where_something_was_swapped(tmp_path: Path) -> None:
+    """Words alone have no second stream: they cannot be swapped without becoming the other item."""
+    with serving(lambda text: "joy") as server:
+        found = sweep(plan_of(tmp_path, server.generator), "streams")
+    assert not any("a swapped stream is" in remark for remark in found.remarks)
+    assert any("nothing is swapped" in remark for remark in found.remarks)
+
+
+def test_a_sweep_tells_which_settings_were_changed(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "constant:joy")._replace(task=task("goemotions-ekman", ("without=[fear]",)))
+    found = sweep(plan, "noise")
+    assert found.provenance["task"] == f"{task('goemotions-ekman').ref}+set"
+    assert "settings of the task were changed: without=[fear]" in found.remarks

@@ -146,3 +146,60 @@ def test_check_of_nothing_ends_with_one_line(capsys: pytest.CaptureFixture[str],
     )
     assert run(capsys, "check", str(tmp_path))[0] == 2
     assert run(capsys, "check", "meld", str(tmp_path / "nowhere"))[2].endswith("give the folder of the data set\n")
+
+
+# ---- changed settings -----------------------------------------------------------------------------------------------
+
+
+def test_changed_settings_are_marked_in_the_ref() -> None:
+    assert task("emodb").ref == "emodb@1"
+    changed = task("emodb", ("without=[boredom]",))
+    assert (changed.ref, changed.overrides) == ("emodb@1+set", ("without=[boredom]",))
+    assert task("emodb").overrides == ()
+
+
+@pytest.mark.parametrize(
+    ("id", "override"),
+    [
+        ("meld", "splits.test.role=validation"),
+        ("affectnet8", "splits.valid.role=validation"),
+        ("meld", "splits={test: {role: whole}, dev: {role: validation}}"),
+        ("meld", "splits.test2={role: train}"),
+    ],
+)
+def test_a_test_stays_a_test_whatever_is_set(id: str, override: str) -> None:
+    with pytest.raises(ConfigError, match="is a test and stays one") as raised:
+        task(id, (override, "default_split=dev") if id == "meld" else (override,))
+    assert "\n" not in str(raised.value)
+
+
+def test_other_settings_of_a_test_may_change() -> None:
+    changed = task("meld", ("splits.test.n=12",))
+    assert (changed.splits["test"].n, changed.splits["test"].role) == (12, "test")
+    with pytest.raises(ConfigError, match="refused to select on the test"):
+        refuse_test(changed, "test", "select")
+
+
+def test_codes_are_labels_of_the_set_by_any_of_their_forms() -> None:
+    opened = task("affectnet8", ('reader.codes={"1": happy, "2": Sadness}',)).open()
+    assert opened.model_dump()["codes"] == {"1": "happiness", "2": "sadness"}
+    with pytest.raises(ConfigError, match=r"task affectnet8: reader\.codes: 1: unknown label of affectnet8? 'glee'"):
+        task("affectnet8", ('reader.codes={"1": glee}',)).open()
+
+
+def test_check_counts_references_where_a_description_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "EMER.csv").write_text("name,chinese,english\na,他很高兴,He is happy\nb,,\n")
+    code, out, _ = run(capsys, "check", "emer", str(tmp_path), "--set", "splits.all.n=1")
+    assert code == 0
+    assert "all: 2 items, 1 with a reference\n" in out
+    assert "changed by --set: splits.all.n=1" in out
+    assert "emer@1+set" in out
+
+
+def test_check_refuses_codes_of_no_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "validation.csv").write_text("subDirectory_filePath,expression\n1/a.jpg,1\n")
+    code, out, err = run(capsys, "check", "affectnet8", str(tmp_path), "--set", 'reader.codes={"1": glee}')
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "unknown label of affectnet8 'glee'" in err

@@ -13,7 +13,7 @@ from emollm.metrics.abaw import (
     units_2020,
     valence_arousal,
 )
-from emollm.metrics.bootstrap import Statistic, value
+from emollm.metrics.bootstrap import Statistic, bootstrap, value
 
 
 def of(statistic: Statistic, n: int) -> float:
@@ -26,6 +26,12 @@ def test_expression_of_2020_is_two_thirds_f1_and_one_third_accuracy() -> None:
     assert of(expression(reference, predicted, 2), 4) == pytest.approx(2 / 3, abs=1e-12)
     assert of(expression_2020(reference, predicted, 2), 4) == pytest.approx(2 / 3, abs=1e-12)
     assert of(expression_2020(reference, predicted, 4), 4) == pytest.approx(0.67 * 1 / 3 + 0.33 * 2 / 3, abs=1e-12)
+
+
+def test_perfect_frames_have_no_doubt_however_rare_a_class_or_unit_is() -> None:
+    classes, marks = np.array([0] * 98 + [1, -1]), np.array([[1, 0]] * 99 + [[1, 1]])
+    found = bootstrap({"expr": expression(classes, classes, 2), "units": units(marks, marks)}, 100, resamples=200)
+    assert found == {"expr": (1, 1, 1), "units": (1, 1, 1)}
 
 
 def test_units_are_scored_each_and_together_without_those_that_have_no_label() -> None:

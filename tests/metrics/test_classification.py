@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emollm.errors import DataError
+from emollm.metrics.bootstrap import value, wilson
 from emollm.metrics.classification import (
     STRAY,
     UNANSWERED,
     classification,
     codes,
     confusion,
+    measures,
     scores,
 )
 
@@ -74,8 +76,71 @@ def test_floors_are_those_of_answers_that_look_at_nothing() -> None:
     assert report.floors["uniform"]["war"] == pytest.approx(1 / 3)
     assert report.metrics["war"].floor == 0.5
     assert report.metrics["macro_f1"].floor == pytest.approx(
-        max(report.floors[name]["macro_f1"] for name in ("majority", "uniform"))
+        max(report.floors[name]["macro_f1"] for name in ("majority", "uniform", "prior"))
     )
+
+
+def test_labels_drawn_as_often_as_they_occur_score_what_the_floor_says_and_no_blind_draw_has_a_higher_macro_f1() -> (
+    None
+):
+    rng = np.random.default_rng(0)
+    shares = np.array([0.6, 0.25, 0.1, 0.05])
+    reference = np.repeat(np.arange(4), (shares * 40_000).astype(int))
+    told = classification(reference, reference, tuple("abcd"), resamples=20).floors["prior"]
+    assert told == pytest.approx(
+        {"war": (shares**2).sum(), "uar": 1 / 4, "macro_f1": 1 / 4, "weighted_f1": (shares**2).sum()}
+    )
+    drawn = scores(reference, rng.choice(4, len(reference), p=shares), 4)
+    assert drawn == pytest.approx(told, abs=0.01)
+    for other in rng.dirichlet(np.ones(4), 200):
+        assert (2 * shares * other / (shares + other)).mean() <= told["macro_f1"] + 1e-12
+
+
+def test_lenient_floors_are_those_of_the_items_answered() -> None:
+    reference = np.array([0] * 6 + [1] * 4)
+    predicted = np.array([UNANSWERED] * 5 + [0, 1, 1, 1, 0])
+    report = classification(reference, predicted, LABELS[:2], resamples=20)
+    assert report.metrics["war"].floor == 0.6
+    assert report.metrics["war_lenient"].floor == 0.8  # one of the first class and four of the second are answered
+    assert report.metrics["weighted_f1_lenient"].floor == pytest.approx(0.8 * 2 * 0.8 / 1.8)
+    always = np.where(predicted == UNANSWERED, UNANSWERED, 1)
+    assert scores(reference, always, 2)["war_lenient"] == report.metrics["war_lenient"].floor
+
+
+def test_perfect_answers_have_no_doubt_in_macro_f1_however_rare_a_class_is() -> None:
+    reference = np.array([0] * 60 + [1] * 39 + [2])
+    for labels, best in ((LABELS, 1.0), ((*LABELS, "anger"), 3 / 4)):
+        found = classification(reference, reference, labels, resamples=200).metrics["macro_f1"]
+        assert (found.value, found.ci) == (best, (best, best))
+
+
+def test_the_interval_of_macro_f1_is_not_pulled_down_by_resamples_without_a_class() -> None:
+    rng = np.random.default_rng(1)
+    reference = np.array([0] * 100 + [1] * 100 + [2, 2])
+    predicted = np.where(rng.random(202) < 0.8, reference, 1 - reference % 2)
+    predicted[-2:] = 2
+    measure = measures(reference, predicted, 3)["macro_f1"]
+    weights = rng.multinomial(202, np.full(202, 1 / 202), 4000).astype(float)
+    drawn = measure.statistic(weights)
+    lacks = weights[:, -2:].sum(-1) == 0
+    assert 0.1 < lacks.mean() < 0.17
+    assert drawn[lacks].mean() == pytest.approx(value(measure.statistic, 202), abs=0.1)
+    assert np.median(drawn) == pytest.approx(value(measure.statistic, 202), abs=0.02)
+
+
+def test_a_share_that_resampling_cannot_vary_has_the_interval_of_wilson() -> None:
+    reference = np.array([0, 1] * 10)
+    found = classification(reference, reference, LABELS[:2], resamples=50).metrics
+    assert (found["war"].ci, found["war"].method) == (wilson(20, 20), "wilson")
+    assert (found["uar"].ci, found["uar"].method) == ((1, 1), "bootstrap")
+    wrong = classification(reference, 1 - reference, LABELS[:2], resamples=50).metrics
+    assert wrong["war"].ci == wilson(0, 20)
+    few = np.where(np.arange(20) < 6, reference, UNANSWERED)
+    assert classification(reference, few, LABELS[:2], resamples=50).metrics["war_lenient"].ci == wilson(6, 6)
+    speakers = np.arange(20) // 5
+    together = classification(reference, reference, LABELS[:2], clusters=speakers, resamples=50)
+    assert together.metrics["war"].ci == wilson(4, 4)
+    assert together.per_class["happiness"].recall_ci == wilson(4, 4)
 
 
 def test_classes_have_recall_precision_and_support() -> None:
