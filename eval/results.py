@@ -215,18 +215,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("rows", nargs="?", type=Path, help="another list of rows than the package's")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs; the same command goes on with it")
+    parser.add_argument("--only", choices=["runs", "sweeps"], help="leave the other part as it is")
     parser.add_argument("--page", type=Path, help="a page whose sections are replaced; else the tables are printed")
     given = parser.parse_args(arguments)
     try:
         if not given.data.is_dir():
             raise DataError(f"--data {given.data}: no such folder")
-        found, varied, absent = measure(settings(given.rows), given.data, given.out)
+        rows = settings(given.rows)
+        if given.only is not None:
+            rows = rows.model_copy(update={"runs" if given.only == "sweeps" else "sweeps": ()})
+        found, varied, absent = measure(rows, given.data, given.out)
         if not found and not varied:
             raise DataError(f"--data {given.data}: {'; '.join(absent)}")
-        for section, text in zip(SECTIONS, (runs_table(found), sweeps_table(varied)), strict=True):
-            if given.page is None:
+        tables = [runs_table(found) if found else "", sweeps_table(varied)]
+        for section, text in zip(SECTIONS, tables, strict=True):
+            if text and given.page is None:
                 print(text, end="\n\n")
-            else:
+            elif text:
                 put(given.page, section, text)
     except EmollmError as error:
         print(f"emollm: {error}", file=sys.stderr)
