@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emollm.errors import DataError
 from emollm.metrics.bootstrap import mean
-from emollm.metrics.classification import UNANSWERED, counter, majority, war, weighted_f1
+from emollm.metrics.classification import UNANSWERED, best_blind, counter, war, weighted_f1
 from emollm.metrics.continuous import quotient
 from emollm.metrics.report import Measure
 
@@ -52,13 +52,13 @@ def preference(
     wanted = np.array([CHOICES.index(one) for one in reference], np.int64)
     codes = np.array([UNANSWERED if one is None else CHOICES.index(one) for one in predicted], np.int64)
     count = counter(wanted, codes, len(CHOICES))
-    blind = majority(count(np.ones((1, len(wanted))))[0])
+    counts = count(np.ones((1, len(wanted))))[0]
     decided = (wanted != CHOICES.index("same")).astype(np.float64)
     sides = [float(decided @ (wanted == k)) for k in range(2)]
     floor = max(sides) / sum(sides) if any(sides) else None
     out = {
-        "accuracy": Measure(lambda weights: war(count(weights)), float(war(blind))),
-        "weighted_f1": Measure(lambda weights: weighted_f1(count(weights)), float(weighted_f1(blind))),
+        "accuracy": Measure(lambda weights: war(count(weights)), best_blind(war, counts), is_share=True),
+        "weighted_f1": Measure(lambda weights: weighted_f1(count(weights)), best_blind(weighted_f1, counts)),
         "accuracy_decided": Measure(quotient(decided * (wanted == codes), decided), floor),
         "unread": Measure(mean(codes == UNANSWERED)),
     }

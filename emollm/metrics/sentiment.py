@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emollm.errors import DataError
 from emollm.metrics.bootstrap import among, mean
-from emollm.metrics.classification import UNANSWERED, Codes, counter, majority, war, weighted_f1
+from emollm.metrics.classification import UNANSWERED, Codes, best_blind, counter, war, weighted_f1
 from emollm.metrics.report import Measure
 
 Side = Literal["positive", "negative", "neutral"]
@@ -55,8 +55,10 @@ def polarity(reference: Sequence[float], predicted: Sequence[Side | None]) -> di
 
 def _two_classes(wanted: Codes, codes: Codes, kept: NDArray[np.bool_]) -> dict[str, Measure]:
     count = counter(wanted, codes, 2)
-    blind = majority(count(np.ones((1, len(wanted))))[0])
+    counts = count(np.ones((1, len(wanted))))[0]
     return {
-        "accuracy": Measure(among(kept, lambda weights: war(count(weights))), float(war(blind))),
-        "weighted_f1": Measure(among(kept, lambda weights: weighted_f1(count(weights))), float(weighted_f1(blind))),
+        "accuracy": Measure(among(kept, lambda weights: war(count(weights))), best_blind(war, counts), is_share=True),
+        "weighted_f1": Measure(
+            among(kept, lambda weights: weighted_f1(count(weights))), best_blind(weighted_f1, counts)
+        ),
     }
