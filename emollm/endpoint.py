@@ -224,7 +224,7 @@ class EndpointGenerator:
             with requests.request(
                 method,
                 self._base + path,
-                auth=_with_key,
+                auth=with_key,
                 timeout=(CONNECT_SECONDS, self._timeout),
                 allow_redirects=False,
                 **options,
@@ -304,7 +304,7 @@ def _wait(response: "requests.Response") -> float | None:
         return None
 
 
-def _with_key(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
+def with_key(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
     """Adds the key; as an ``auth`` hook, so that requests does not take a password from ``.netrc`` instead."""
     if key := os.environ.get("EMOLLM_API_KEY", "").strip():
         request.headers["Authorization"] = f"Bearer {key}"

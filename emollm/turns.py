@@ -28,6 +28,17 @@ def first_turn(media: Sequence[MediaItem], cues: str | None, asked: str) -> Mess
     return Message(role="user", content=(*places, *before, TextPart(text=asked)))
 
 
+def questions_of(messages: Sequence[Message]) -> list[str]:
+    """For each picture, in order, what is asked in the turn that holds it: the gate reads it."""
+    asked = []
+    for message in messages:
+        text = "".join(part.text for part in message.content if part.type == "text")
+        pictures = sum(part.type == "image" for part in message.content)
+        # Cue text may stand before the question, which is the last paragraph.
+        asked += [text.strip().rpartition("\n\n")[2]] * pictures
+    return asked
+
+
 def turn_about(
     clip: Clip, observation: Observation, track: str | None, asked: str
 ) -> tuple[Message, tuple[MediaItem, ...]]:

@@ -1,5 +1,7 @@
 """What makes vLLM know the model family, in each of its processes (entry-point group ``vllm.general_plugins``)."""
 
+import os
+
 BACKEND = "emollm.serve.vllm_model:TransformersMultiModalForCausalLM"
 """vLLM's backend for native transformers models with media, as this family needs it."""
 
@@ -8,6 +10,10 @@ def register() -> None:
     """Registers the Auto classes, and the architecture with vLLM's Transformers backend."""
     from vllm import ModelRegistry
 
+    from emollm.serve.keeper import KEPT, die_with_parent
+
+    if os.environ.get(KEPT):
+        die_with_parent()
     from emollm.modeling import auto
 
     auto.register()

@@ -1,12 +1,14 @@
 """Answers by models: what is asked, what is read of the reply, what is said of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import soundfile
 
-from emollm.answering import answer, asked_about, backed, ranked
+from emollm.answering import answer, answer_aloud, asked_about, backed, constrained, ranked
 from emollm.emotions import label_set, label_sets
 from emollm.errors import DataError, ModelError
 from emollm.explain import AUTO, CUES, ExplainSettings, answerer, chosen, explain, fallen_back
@@ -192,3 +194,39 @@ def test_an_unknown_reasoner_is_told_with_the_known_ones(name: str) -> None:
     with pytest.raises(ModelError, match=r"unknown reasoner .*known: a folder, auto, cues, emollm-135m") as caught:
         answerer(name)
     assert "smollm2" not in str(caught.value)
+
+
+class Said(NamedTuple):
+    """A reply that was written by hand."""
+
+    text: str
+
+
+class Certain:
+    """A speaker that is sure of one word."""
+
+    name = "certain@1"
+
+    def spoken_scores(self, spoken: Said, before: str, labels: Sequence[str]) -> list[float]:
+        """All for fear."""
+        return [float(label == "fear") for label in labels]
+
+
+def test_a_conclusion_without_a_label_gets_the_likeliest_where_that_is_wanted() -> None:
+    model: Any = Certain()
+    text = "**Key Observations:**\nThe brows are lowered.\n\n**Conclusion:**\nHard to say."
+    assert constrained(model, Said(text), LABELS) == text.replace("Hard to say.", "The answer is fear.")
+    assert constrained(model, Said(text.replace("Hard to say", "It is joy")), LABELS) is None, (
+        "greedy decoding has the word"
+    )
+    assert constrained(model, Said("Hard to say."), LABELS) is None, "no reply in three parts"
+
+
+def test_what_is_said_aloud_ends_in_the_same_answer(
+    nonsense: EmoLLMGenerator, astronaut: Path, astronaut_observation: Observation
+) -> None:
+    clip = Clip(id="a", image=astronaut)
+    *pieces, told = answer_aloud(clip, astronaut_observation, LABELS, nonsense)
+    assert isinstance(told, Answer)
+    assert "".join(map(str, pieces)) == told.text
+    assert told == answer(clip, astronaut_observation, LABELS, nonsense)

@@ -27,6 +27,8 @@ COMMANDS = {
     "train": "Train encoders and models by a recipe.",
     "eval": "Measure models on labelled data.",
     "export": "Write a model as a stand-alone checkpoint.",
+    "serve": "Serve a model over HTTP, with explanations.",
+    "chat": "Open a web page that explains clips and shows its evidence.",
     "assets": "Fetch, list and check models and media.",
     "env": "Show versions, the machine and what is installed.",
 }

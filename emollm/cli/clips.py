@@ -91,6 +91,11 @@ def clip_options(command: Callable[..., int]) -> Callable[..., int]:
     return _gathering(command, ".jsonl", (*_options("a .jsonl file"), *_TABLE_OPTIONS))
 
 
+def clip_or_list_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The same for a command that can be given its clips in another way too."""
+    return _gathering(command, ".jsonl", (*_options("a .jsonl file", required=False), *_TABLE_OPTIONS))
+
+
 def picture_options(command: Callable[..., int]) -> Callable[..., int]:
     """The same for a command that looks at pictures and writes Parquet: it takes no tables of measurements."""
     return _gathering(command, ".parquet", _options("a .parquet file"))
@@ -114,9 +119,9 @@ def _gathering(command: Callable[..., int], suffix: str, options: Sequence[_Opti
     return made
 
 
-def _options(file: str) -> tuple[_Option, ...]:
+def _options(file: str, required: bool = True) -> tuple[_Option, ...]:
     return (
-        click.argument("clips", nargs=-1, required=True, metavar="CLIP..."),
+        click.argument("clips", nargs=-1, required=required, metavar="CLIP..."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and nothing else."),
         click.option(
             "--out",

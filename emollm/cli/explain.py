@@ -3,26 +3,40 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from emollm.cli import say
 from emollm.cli.batch import Batch, fingerprint
-from emollm.cli.clips import Request, clip_options, is_recorded
+from emollm.cli.clip_list import read_list
+from emollm.cli.clips import Request, clip_or_list_options, is_recorded, refuse_clips
 from emollm.cli.drawings import Drawings
 from emollm.cli.heatmaps import HeatRequest, heatmap_options
 from emollm.clip_files import clip_id
 from emollm.errors import ConfigError
-from emollm.types import Answer, Observation
+from emollm.types import Answer, Clip, Observation
 
 if TYPE_CHECKING:
+    from emollm.emotions import LabelSet
     from emollm.explain import ExplainSettings
     from emollm.generate import Generator
 
 
 @click.command("explain")
-@clip_options
+@clip_or_list_options
+@click.option(
+    "--batch",
+    "listed",
+    type=click.Path(path_type=Path),
+    metavar="FILE.jsonl",
+    help='Clips from a list, one object a line: {"path": "clip.mp4"}, with "track" if wanted.',
+)
+@click.option(
+    "--endpoint",
+    metavar="URL",
+    help="Have a server explain (emollm serve), several clips at a time; its key in EMOLLM_API_KEY.",
+)
 @click.option("--labels", metavar="SET", help="Label set to answer in (docs/label-sets.md); default: basic8.")
 @click.option(
     "--reasoner",
@@ -56,6 +70,8 @@ if TYPE_CHECKING:
 @heatmap_options
 def command(
     request: Request,
+    listed: Path | None,
+    endpoint: str | None,
     labels: str | None,
     reasoner: str | None,
     track: str | None,
@@ -72,35 +88,32 @@ def command(
     """
     from emollm.cli.text import answer_text
     from emollm.emotions import label_set
-    from emollm.explain import answerer, chosen, explain, fallen_back
 
     settings = _settings(request, labels, reasoner)
     words = label_set(settings.labels)  # an unknown set is refused before any work
-    own = answerer(chosen(settings.by, words))
-    if reason := fallen_back(settings.by, words):
-        say(reason)
-    paths = request.paths()
+    paths, tracks = _clips(request, listed)
+    if endpoint is not None:
+        _refuse_beside_endpoint(settings, reasoner, model, labels)
+        who: _Who = _Served(endpoint, words.id, questions)
+    else:
+        who = _Here(request, settings, words, questions, model, paths)
     drawings = Drawings(paths, report, overlay, request.clips, settings.report, heat)
-    asker = _Asker(questions, model)
-    settings = settings.model_copy(update={"perception": request.pinned(settings.perception, paths)})
     shown: dict[str, Observation] = {}
 
     def work(path: Path) -> Answer:
         clip = request.open(path)
-        with batch.turn(path, is_recorded(clip)) as progress:
-            observation, answer = explain(clip, settings, track, progress, batch.people(path))
-        answer = asker(answer, observation)
+        observation, answer = who(path, clip, tracks.get(path, track), batch)
         drawings.draw(path, clip, observation, answer)
         if request.in_words:
             shown[clip.id] = observation
         return answer
 
-    asked = str((track, questions, asker.name, request.table, own.name if own is not None else None))
-    key = fingerprint("explain", settings, words, asked, *filter(None, (drawings.key,)))
-    workers = 1 if questions else settings.perception.threads  # a language model takes one question at a time
+    asked = str((track, questions, who.asker, request.table, who.name))
+    listed_tracks = str(sorted((str(path), wanted) for path, wanted in tracks.items())) if tracks else None
+    key = fingerprint("explain", who.settings, words, asked, *filter(None, (drawings.key, listed_tracks)))
     by_id = {clip_id(path): path for path in paths}
     with Batch(
-        paths, work, Answer, key=key, out=request.out, fresh=request.fresh, made=drawings.of, workers=workers
+        paths, work, Answer, key=key, out=request.out, fresh=request.fresh, made=drawings.of, workers=who.workers
     ) as batch:
         for answer in batch:
             drawings.add_row(by_id[answer.id], answer)
@@ -109,12 +122,114 @@ def command(
     return batch.exit_code
 
 
+def _clips(request: Request, listed: Path | None) -> tuple[list[Path], dict[Path, str]]:
+    """The clips that are named and those of a list, and the people that the list wants."""
+    if listed is None and not request.clips:
+        raise click.UsageError("Missing argument 'CLIP...'; or give --batch FILE.jsonl.")
+    named = request.paths() if request.clips else []
+    found = read_list(listed) if listed is not None else []
+    paths = list(dict.fromkeys([*named, *(one.path for one in found)]))
+    if request.out is not None:
+        refuse_clips([request.out], [*paths, *([listed] if listed is not None else [])])
+    return paths, {one.path: one.track for one in found if one.track is not None}
+
+
 def _settings(request: Request, labels: str | None, reasoner: str | None) -> "ExplainSettings":
     from emollm.explain import ExplainSettings
 
     settings = request.settings(ExplainSettings)
     given = {"labels": labels, "by": reasoner}
     return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def _refuse_beside_endpoint(
+    settings: "ExplainSettings", reasoner: str | None, model: str | None, labels: str | None
+) -> None:
+    """Refuses what a server decides for itself."""
+    from emollm.explain import ExplainSettings
+
+    for option, value in (("--reasoner", reasoner), ("--model", model)):
+        if value is not None:
+            raise ConfigError(f"{option} {value}: with --endpoint the server's model answers; leave one of them out")
+    plain = ExplainSettings(labels=settings.labels, report=settings.report)
+    if settings != plain:
+        raise ConfigError(
+            "settings of perception or reasoner: with --endpoint the server has its own; give them to emollm serve"
+        )
+
+
+# ---- who answers ----------------------------------------------------------------------------------------------------
+
+
+class _Who(Protocol):
+    """What explains a clip."""
+
+    settings: "ExplainSettings"
+    """As they count for the answers."""
+    name: str | None
+    """The model with its version; None for the reasoner."""
+    asker: str | None
+    """Who replies to questions."""
+    workers: int
+    """Clips that are worked on at the same time."""
+
+    def __call__(
+        self, path: Path, clip: Clip, track: str | None, batch: Batch[Answer]
+    ) -> tuple[Observation, Answer]: ...
+
+
+class _Here:
+    """This process explains."""
+
+    def __init__(
+        self,
+        request: Request,
+        settings: "ExplainSettings",
+        words: "LabelSet",
+        questions: tuple[str, ...],
+        model: str | None,
+        paths: Sequence[Path],
+    ) -> None:
+        from emollm.explain import answerer, chosen, fallen_back
+
+        own = answerer(chosen(settings.by, words))
+        if reason := fallen_back(settings.by, words):
+            say(reason)
+        self._asker = _Asker(questions, model)
+        self.settings = settings.model_copy(update={"perception": request.pinned(settings.perception, paths)})
+        self.name, self.asker = own.name if own is not None else None, self._asker.name
+        self.workers = (
+            1 if questions else self.settings.perception.threads
+        )  # a language model takes one question at a time
+
+    def __call__(self, path: Path, clip: Clip, track: str | None, batch: Batch[Answer]) -> tuple[Observation, Answer]:
+        from emollm.explain import explain
+
+        with batch.turn(path, is_recorded(clip)) as progress:
+            observation, answer = explain(clip, self.settings, track, progress, batch.people(path))
+        return observation, self._asker(answer, observation)
+
+
+class _Served:
+    """A server explains."""
+
+    workers = 8
+    asker: str | None = None
+
+    def __init__(self, address: str, labels: str, questions: tuple[str, ...]) -> None:
+        from emollm.ask import readable
+        from emollm.explain import ExplainSettings
+        from emollm.remote import Remote
+
+        self._remote, self._labels = Remote(address), labels
+        self._questions = tuple(readable(question) for question in questions)
+        self.settings = ExplainSettings(labels=labels)
+        self.name: str | None = str(self._remote.served())
+
+    def __call__(self, path: Path, clip: Clip, track: str | None, batch: Batch[Answer]) -> tuple[Observation, Answer]:
+        observation, answer = self._remote.explain(path, clip.id, self._labels, track)
+        replies = tuple(self._remote.ask(question, answer, observation) for question in self._questions)
+        return observation, answer.model_copy(update={"follow_ups": replies})
 
 
 # ---- questions ------------------------------------------------------------------------------------------------------

@@ -103,6 +103,35 @@ def with_adapter(built: Built, folder: Path) -> Built:
     return Built(built.model.eval(), built.processor)
 
 
+def refuse_other_base(folder: Path, base: Path) -> int:
+    """Looks whether an adapter can be served beside a base model, without loading either.
+
+    Args:
+        folder: ``adapter`` of a run.
+        base: Folder of the base model.
+
+    Returns:
+        The adapter's rank.
+
+    Raises:
+        ModelError: It is of another base model or half-written, or it has weights beside LoRA, which cannot be exchanged while a model is served.
+    """
+    told = _told(folder)
+    if told["content"] != (here := content_of(base)):
+        raise ModelError(
+            f"{folder}: an adapter of another base model, {told['name']} (content {told['content']}), this one is {here}; serve that one"
+        )
+    if BESIDE in told["files"]:
+        raise ModelError(
+            f"{folder}: it trained connectors too, which cannot be exchanged while the base is served; serve the merged model of that run"
+        )
+    try:
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder}: not an adapter that can be read: {one_line(str(error))}; get it again") from error
+    return _lora(folder / CONFIG, config).rank
+
+
 def write_base(folder: Path, base: Base) -> None:
     """Completes the folder of an adapter, whose other files are there, by what it belongs to."""
     sizes = {

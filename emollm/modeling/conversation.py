@@ -16,6 +16,7 @@ from emollm.modeling.modeling import IGNORED
 from emollm.modeling.processing import AUDIO, IMAGE, EmoLLMProcessor
 from emollm.modeling.sample_media import listen, look
 from emollm.samples import MediaItem, Sample
+from emollm.turns import questions_of
 from emollm.types import MediaPart, Message
 
 LEAST = 8
@@ -155,17 +156,6 @@ def _text_of(message: Message, processor: EmoLLMProcessor) -> str:
         else:
             parts.append(processor.harmless(part.text))
     return "".join(parts)
-
-
-def questions_of(messages: Sequence[Message]) -> list[str]:
-    """For each picture, in order, what is asked in the turn that holds it: the gate reads it."""
-    asked = []
-    for message in messages:
-        text = "".join(part.text for part in message.content if part.type == "text")
-        pictures = sum(part.type == "image" for part in message.content)
-        # Cue text may stand before the question, which is the last paragraph.
-        asked += [text.strip().rpartition("\n\n")[2]] * pictures
-    return asked
 
 
 def _with_media(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import torch
 from torch import Tensor
@@ -18,30 +18,8 @@ from emollm.modeling.assemble import Built
 from emollm.modeling.conversation import Encoded, batch_of, encode
 from emollm.modeling.modeling import EmoLLMForConditionalGeneration
 from emollm.samples import MediaItem
+from emollm.speaker import Asked, Draw
 from emollm.types import Message
-
-
-class Asked(NamedTuple):
-    """A conversation that ends where the model is to reply."""
-
-    messages: tuple[Message, ...]
-    media: tuple[MediaItem, ...] = ()
-    """One item for each place in the messages, in order."""
-    root: Path = Path()
-    """What relative paths of media are relative to."""
-
-
-class Draw(TypedDict, total=False):
-    """How the tokens of a reply are drawn."""
-
-    max_tokens: int
-    """The reply ends after so many tokens, 256 if not given."""
-    temperature: float
-    """0, which is the default, takes the likeliest token each time; above, tokens are drawn."""
-    seed: int
-    """Of the draw."""
-    least: int
-    """Before so many tokens the turn does not end; for measuring."""
 
 
 class Spoken(NamedTuple):
@@ -93,10 +71,15 @@ class EmoLLMGenerator:
         **draw: Unpack[Draw],
     ) -> Iterator[str]:
         """The same reply piece by piece."""
-        encoded = self._encoded(Asked(tuple(messages), tuple(media), root), draw.get("max_tokens", MAX_TOKENS))
+        said = self.speak_aloud(Asked(tuple(messages), tuple(media), root), **draw)
+        return (piece for piece in said if isinstance(piece, str))
+
+    def speak_aloud(self, asked: Asked, **draw: Unpack[Draw]) -> Iterator[str | Spoken]:
+        """The reply to a conversation piece by piece, and at last the reply as :meth:`speak` gives it."""
+        encoded = self._encoded(asked, draw.get("max_tokens", MAX_TOKENS))
         tokens: list[int] = []
-        shown = ""
-        for (token,), _ in self._steps([encoded], **draw):
+        memory, shown = None, ""
+        for (token,), memory in self._steps([encoded], **draw):  # noqa: B007 (the last one is kept)
             if token is None:
                 break
             tokens.append(token)
@@ -104,8 +87,10 @@ class EmoLLMGenerator:
             if text.startswith(shown) and not text.endswith("\ufffd") and text != shown:  # half a character: wait
                 yield text[len(shown) :]
                 shown = text
-        if rest := self._text(tokens).removeprefix(shown):
+        text = self._text(tokens)
+        if rest := text.removeprefix(shown):
             yield rest
+        yield Spoken(text, tuple(tokens), tuple(encoded.ids), memory)
 
     def ready(self) -> EmoLLMForConditionalGeneration:
         """The model, loaded.
@@ -189,32 +174,44 @@ class EmoLLMGenerator:
         """Probabilities of labels behind so many tokens of a reply and what more stands before them."""
         tokenizer = self._loaded[1].tokenizer
         rows = [tuple(tokenizer(before + label, add_special_tokens=False)["input_ids"]) for label in labels]
-        begins = {row[:-1] for row in rows}  # what must be read to know how likely each token of each row is
-        fed = sorted(one for one in begins if all(one == other or one != other[: len(one)] for other in begins))
-        told = self._after(spoken, count, fed)  # (rows that are fed, tokens, V)
+        begins = sorted({row[:length] for row in rows for length in range(len(row))}, key=lambda one: (len(one), one))
+        place = {one: number for number, one in enumerate(begins)}
+        told = self._after(spoken, count, begins)  # (begins, V)
         summed = [
-            told[place, range(len(row)), row].sum()
-            for row in rows
-            for place in [next(place for place, one in enumerate(fed) if one[: len(row) - 1] == row[:-1])]
+            torch.stack([told[place[row[:length]], token] for length, token in enumerate(row)]).sum() for row in rows
         ]
         return [float(score) for score in torch.stack(summed).softmax(0)]
 
-    def _after(self, spoken: Spoken, count: int, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Log-probabilities (R, N + 1, V) of the next token behind so many tokens of a reply, and behind each token of R rows of up to N."""
+    def _after(self, spoken: Spoken, count: int, begins: Sequence[tuple[int, ...]]) -> Tensor:
+        """Log-probabilities (B, V) of the next token behind so many tokens of a reply and each of B ways to go on.
+
+        All ways are read at once, as a tree: the last token of each sees the reply and those before it in its own way alone.
+
+        Args:
+            spoken: The reply.
+            count: Tokens of it that count.
+            begins: Ways to go on, each behind all of its own begins; the first is the empty one.
+        """
         ids = (*spoken.prompt, *spoken.tokens[:count])
         memory = _row_of(spoken)
-        # The last token is fed again: it predicts the first of the rows.
+        # The last token is fed again: it predicts what follows the empty way.
         if surplus := memory.get_seq_length() - (spoken.padding + len(ids) - 1):
             memory.crop(-surplus)
-        memory.batch_repeat_interleave(len(rows))
-        longest = max(map(len, rows))
-        fed = torch.tensor([[ids[-1], *row, *[0] * (longest - len(row))] for row in rows])  # what is behind is filling
-        mask = torch.ones(len(rows), spoken.padding + len(ids) + longest, dtype=torch.long)
-        mask[:, : spoken.padding] = 0
-        place = torch.arange(len(ids) - 1, len(ids) + longest)
-        inputs = {"input_ids": fed, "attention_mask": mask, "position_ids": place.expand(len(rows), -1)}
+        place = {one: number for number, one in enumerate(begins)}
+        known = memory.get_seq_length()
+        seen = torch.zeros(len(begins), known + len(begins), dtype=torch.bool)
+        seen[:, spoken.padding : known] = True
+        for number, one in enumerate(begins):
+            seen[number, [known + place[one[:length]] for length in range(len(one) + 1)]] = True
+        model = self._loaded[0]
+        mask = torch.zeros(seen.shape, dtype=model.dtype).masked_fill(~seen, torch.finfo(model.dtype).min)
+        inputs = {
+            "input_ids": torch.tensor([[one[-1] if one else ids[-1] for one in begins]]),
+            "attention_mask": mask[None, None],  # (1, 1, B, known + B)
+            "position_ids": torch.tensor([[len(ids) - 1 + len(one) for one in begins]]),
+        }
         with torch.inference_mode():
-            logits = self._loaded[0](**self._here(inputs), past_key_values=memory, use_cache=True).logits
+            logits = model(**self._here(inputs), past_key_values=memory, use_cache=True).logits[0]
         return logits.float().log_softmax(-1).cpu()
 
     def _steps(
@@ -241,9 +238,9 @@ class EmoLLMGenerator:
             for row, (logits, draw) in enumerate(zip(output.logits[:, -1].float().cpu(), draws, strict=True)):
                 if count < least:
                     logits = logits.clone()
-                    logits[list(self._ends)] = -torch.inf
+                    logits[list(self.ends)] = -torch.inf
                 token = _choose(logits, temperature, draw)
-                if token in self._ends:
+                if token in self.ends:
                     ended.add(row)
                 tokens.append(None if row in ended else token)
             yield tokens, memory
@@ -280,7 +277,7 @@ class EmoLLMGenerator:
         return Built(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), built.processor)
 
     @cached_property
-    def _ends(self) -> frozenset[int]:
+    def ends(self) -> frozenset[int]:
         """Tokens that end a turn."""
         model, processor = self._loaded
         return frozenset(_as_set(model.generation_config.eos_token_id) | _as_set(processor.tokenizer.eos_token_id))

@@ -1,18 +1,22 @@
 """One real vLLM process for all tests: a tiny gated model behind vLLM's OpenAI-compatible server, and what `generate` says to the same."""
 
+import asyncio
 import base64
 import io
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import wave
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import numpy as np
 import pytest
 import requests
@@ -22,6 +26,13 @@ from PIL import Image
 from emollm.modeling.assemble import Built
 from emollm.modeling.image_processing import FaceBox, fingerprint
 from emollm.modeling.tiny import tiny
+from emollm.perception.settings import PerceptionSettings
+from emollm.serve.checkpoint import find_checkpoint
+from emollm.serve.engine import Engine
+from emollm.serve.front import Front, make_app
+from emollm.serve.measurers import Measurers
+from emollm.serve.server import bound, server_of
+from emollm.serve.settings import EngineSettings, ServeSettings
 
 START = 300.0
 """Seconds that vLLM may take to start: some 20 on an idle machine, 80 on a busy one."""
@@ -29,24 +40,10 @@ NAME = "tiny"
 """By which the server knows the model."""
 LONGEST = 12
 """Tokens of a reply at most."""
-# Ends vLLM with all its processes when this process closes the pipe or is no more, however it came to its end; they get the time to give
-# their shared memory back.
-KEEPER = """
-import os, select, signal, subprocess, sys, time
-child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
-while child.poll() is None and not select.select([sys.stdin], [], [], 0.2)[0]:
-    pass
-child.terminate()
-end = time.monotonic() + 15
-try:
-    while time.monotonic() < end:
-        child.poll()
-        os.killpg(child.pid, 0)
-        time.sleep(0.1)
-    os.killpg(child.pid, signal.SIGKILL)
-except ProcessLookupError:
-    pass
-"""
+CONTEXT = 4096
+"""Tokens of the tiny model, which reads letter by letter: room for the cues of a clip."""
+HEAD = PerceptionSettings(action_units="mesh-head")
+"""Measured by what every machine has."""
 ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # else all of them crowd the same cores
@@ -99,6 +96,8 @@ class Server(NamedTuple):
     url: str
     """Base address, ``/v1`` not included."""
     built: Built
+    folder: Path
+    """Where the model lies."""
 
     def post(self, request: Request) -> requests.Response:
         """The server's answer."""
@@ -159,7 +158,7 @@ Serve = Callable[..., AbstractContextManager[Server]]
 @pytest.fixture(scope="session")
 def vllm_server(serve_vllm: Serve) -> Iterator[Server]:
     """The one process that all tests share: all streams, a gate, a tone of voice, single precision."""
-    with serve_vllm(tiny("llama", gate=True, tone=("calm", "glad"))) as server:
+    with serve_vllm(tiny("llama", gate=True, tone=("calm", "glad"), context=CONTEXT)) as server:
         yield server
 
 
@@ -177,13 +176,13 @@ def serve_vllm(tmp_path_factory: pytest.TempPathFactory) -> Serve:
             port = free.getsockname()[1]
         command = [
             sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--served-model-name", NAME,
-            "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype, "--enforce-eager", "--max-model-len", "1024",
+            "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype, "--enforce-eager", "--max-model-len", str(built.model.config.get_text_config().max_position_embeddings),
             "--max-num-seqs", "4", "--gpu-memory-utilization", "0.2", "--trust-request-mm-kwargs", *options,
         ]  # fmt: skip
         log = folder / "vllm.log"
         with log.open("wb") as out:
             keeper = subprocess.Popen(
-                [sys.executable, "-c", KEEPER, *command],
+                [sys.executable, "-m", "emollm.serve.keeper", *command],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -192,7 +191,7 @@ def serve_vllm(tmp_path_factory: pytest.TempPathFactory) -> Serve:
                 start_new_session=True,
             )
         try:
-            server = Server(f"http://127.0.0.1:{port}", built)
+            server = Server(f"http://127.0.0.1:{port}", built, folder)
             _wait(server, keeper, log)
             yield server
         finally:
@@ -243,6 +242,70 @@ def _wav(voice: np.ndarray) -> str:
         sound.setframerate(16_000)
         sound.writeframes(voice.astype("<i2").tobytes())
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+class Beside(Engine):
+    """The front's view of a vLLM that somebody else runs."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(find_checkpoint(str(server.folder))._replace(name=NAME), EngineSettings())
+        self.starts = 1
+        self.client = httpx.AsyncClient(base_url=server.url, timeout=120)
+        self.threads = httpx.Client(base_url=server.url, timeout=120)
+        self.up.set()
+
+
+class Fronted(NamedTuple):
+    """A front that listens."""
+
+    url: str
+    """Base address, ``/v1`` not included."""
+    front: Front
+
+
+Start = Callable[..., AbstractContextManager[Fronted]]
+
+
+@pytest.fixture(scope="session")
+def start_front(vllm_server: Server) -> Start:
+    """What starts a front over the one vLLM, in a thread, with settings and keys of a test's own."""
+
+    @contextmanager
+    def start(settings: ServeSettings | None = None, keys: Sequence[str] = (), **more: Any) -> Iterator[Fronted]:
+        settings = settings or ServeSettings(measurers=1, perception=HEAD)
+        begun: Future[Fronted] = Future()
+        stop: list[Callable[[], None]] = []
+
+        async def run() -> None:
+            engine, measurers = Beside(vllm_server), Measurers(settings)
+            front = Front(engine, measurers, settings, keys, **more)
+            own = bound("127.0.0.1", 0)
+            server = server_of(make_app(front))
+            ended, loop = asyncio.Event(), asyncio.get_running_loop()
+            stop.append(lambda: loop.call_soon_threadsafe(ended.set))
+            serving = asyncio.create_task(server.serve(sockets=[own]))
+            begun.set_result(Fronted(f"http://127.0.0.1:{own.getsockname()[1]}", front))
+            await ended.wait()
+            server.should_exit = True
+            await serving
+            await asyncio.gather(engine.end(), measurers.end())
+
+        thread = threading.Thread(target=lambda: asyncio.run(run()))
+        thread.start()
+        try:
+            yield begun.result(60)
+        finally:
+            stop[0]()
+            thread.join(60)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def fronted(start_front: Start) -> Iterator[Fronted]:
+    """The front that most tests share, over the tiny model."""
+    with start_front() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,169 @@
+"""The chat as a server of its own: Gradio's page, the evidence beside it, and nothing that leads elsewhere."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from emollm.errors import ConfigError, MissingDependency
+from emollm.serve.chat.evidence import panel, report
+from emollm.serve.chat.sessions import Sessions
+from emollm.serve.chat.settings import ChatSettings
+from emollm.serve.chat.templates import text_of
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from emollm.serve.chat.events import Explainer
+
+_SWEEP = 60.0
+"""Seconds between two looks for sessions that are idle."""
+LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+_POLICY = (
+    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "connect-src 'self' data: blob:; frame-ancestors 'self'; base-uri 'self'; form-action 'self'; object-src 'none'"
+)
+"""Gradio's page needs scripts in the page and evaluates its templates; nothing is loaded from elsewhere."""
+_HEADERS = {
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
+}
+
+
+def application(explainer: "Explainer", sessions: Sessions, settings: ChatSettings) -> "FastAPI":
+    """The whole application.
+
+    Args:
+        explainer: Who measures and answers.
+        sessions: Of its visitors; their folder holds Gradio's own files as well.
+        settings: Of the chat.
+
+    Raises:
+        MissingDependency: Gradio is not installed.
+    """
+    os.environ["GRADIO_TEMP_DIR"] = str(sessions.folder)  # read when Gradio is imported and when a page is built
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        import gradio as gr
+        from fastapi import FastAPI, HTTPException, Request, Response
+    except ModuleNotFoundError as error:
+        raise MissingDependency(f"the chat needs the package {error.name!r}; pip install 'emollm[chat]'") from error
+    from emollm.serve.chat.app import Chat
+    from emollm.serve.chat.components import theme
+
+    app = FastAPI(title="emollm chat", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/evidence/{key}")
+    def evidence(key: str, download: bool = False, unlabelled: bool = False) -> Response:
+        session = sessions.by_key(key)
+        if session is None or session.case is None:
+            raise HTTPException(404, "the session has ended")
+        page = report(session.case) if download else panel(session.case, labels=not unlabelled)
+        headers = {"Cache-Control": "no-store"}
+        if download:
+            headers["Content-Disposition"] = 'attachment; filename="emollm-report.html"'
+        return Response(page, media_type="text/html; charset=utf-8", headers=headers)
+
+    @app.middleware("http")
+    async def kept_here(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        """Refuses requests that name another host, and lets pages load nothing from elsewhere."""
+        if settings.host in LOCAL and not _is_local(request.headers.get("host", "")):
+            return Response("this chat is asked for by the name of its own machine only", 421)
+        response = await call_next(request)
+        response.headers.update(_HEADERS)
+        if not request.url.path.startswith("/evidence/"):
+            response.headers["Content-Security-Policy"] = _POLICY
+        return response
+
+    return gr.mount_gradio_app(
+        app,
+        Chat(explainer, sessions, settings).build(),
+        path="/",
+        server_name=settings.host,
+        server_port=settings.port,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        max_file_size=f"{int(settings.megabytes * 1e6)}b",
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=theme(),
+        css=text_of("chat.css"),
+        js=text_of("chat.js"),
+    )
+
+
+def serve(explainer: "Explainer", settings: ChatSettings, started: Callable[[str], None]) -> None:
+    """Runs the chat until it is interrupted; what it holds of its visitors is then deleted.
+
+    Args:
+        explainer: Who measures and answers.
+        settings: Of the chat.
+        started: Told the address of the page once it can be opened.
+
+    Raises:
+        ConfigError: The address cannot be listened on.
+        MissingDependency: Gradio is not installed.
+    """
+    import uvicorn
+
+    listening = _listening(settings.host, settings.port)
+    host, port = listening.getsockname()[:2]
+    sessions = Sessions()
+    try:
+        app = application(explainer, sessions, settings.model_copy(update={"port": port}))
+        shown = f"[{host}]" if ":" in host else host
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+        server = uvicorn.Server(config)
+
+        async def run() -> None:
+            async def tell() -> None:
+                while not server.started:
+                    await asyncio.sleep(0.02)
+                started(f"http://{shown}:{port}/")
+
+            async def sweep() -> None:
+                while True:
+                    await asyncio.sleep(_SWEEP)
+                    await asyncio.to_thread(sessions.end_idle)
+
+            beside = [asyncio.create_task(each()) for each in (tell, sweep)]
+            await server.serve(sockets=[listening])
+            for task in beside:
+                task.cancel()
+
+        asyncio.run(run())
+    finally:
+        listening.close()
+        sessions.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        ConfigError: It is taken, may not be taken, or is no address of this machine.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        found = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(f"--host {host}: no address of this machine: {error.strerror or error}") from error
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.listen(128)
+    except OSError as error:
+        found.close()
+        raise ConfigError(f"{host}:{port} cannot be listened on: {error.strerror}; give another --port") from error
+    return found
+
+
+def _is_local(host: str) -> bool:
+    """Whether a Host header names this machine itself: other names that lead here are a trick of other pages."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return name.strip("[]").casefold() in LOCAL

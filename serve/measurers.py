@@ -1,0 +1,211 @@
+"""The measuring processes as the front sees them: a few of them, each with one file at a time, replaced where one falls."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from emollm.errors import DataError, MediaError
+from emollm.samples import MediaItem
+from emollm.serve.refusals import Refused
+from emollm.serve.settings import ServeSettings
+from emollm.types import Observation
+
+Progress = Callable[[float, float | None], None]
+
+log = logging.getLogger("emollm.serve")
+
+_ERRORS = {"MediaError": MediaError, "DataError": DataError}
+_LONGEST_LINE = 2**27
+"""Bytes of what a process tells at a time: the landmarks of many people in many frames are long."""
+_GRACE = 3.0
+"""Seconds that a process has to hear that it is to stop."""
+
+
+class Shown(NamedTuple):
+    """A picture or a sound as the model is sent it."""
+
+    type: str
+    """``image`` or ``audio``."""
+    data: bytes
+    """PNG, or WAV."""
+    mark: str | None = None
+    """The picture's fingerprint."""
+    boxes: tuple[tuple[float, ...], ...] = ()
+
+
+class Measurers:
+    """Processes that decode and measure.
+
+    Args:
+        settings: How many, what they may take, how they measure.
+    """
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self._settings = settings
+        self._idle: list[_Measurer] = []
+        self._room = asyncio.Semaphore(settings.measurers)
+        self.ended = 0
+        """How many had to be ended, or fell."""
+
+    async def begin(self) -> None:
+        """Starts the first one; the others come when they are needed."""
+        self._idle.append(await _Measurer.started(self._settings))
+
+    async def end(self) -> None:
+        """Ends all that are idle; those at work belong to requests, which end before."""
+        while self._idle:
+            await self._idle.pop().end()
+
+    async def observe(
+        self, path: Path, name: str, kind: str | None = None, progress: Progress | None = None
+    ) -> Observation:
+        """What is measured of a file.
+
+        Args:
+            path: Where it lies.
+            name: What the client calls it.
+            kind: What it has to be: ``image``, ``audio``, ``video``; None for any.
+            progress: Told how many seconds of a recording are done, and of how many.
+
+        Raises:
+            MediaError: It cannot be read, or is something else.
+            DataError: A table that cannot be read.
+            Refused: It takes too long or too much memory.
+        """
+        job = {"job": "observe", "path": str(path), "name": name, "kind": kind}
+        said = await self._do(job, name, progress)
+        return Observation.from_json(json.dumps(said["observation"]))
+
+    async def show(self, items: list[MediaItem], into: Path, whole: bool) -> list[Shown]:
+        """Media of a turn as the model is sent them, in order; raises as :meth:`observe`.
+
+        Args:
+            items: Pictures and sounds.
+            into: Folder of the request.
+            whole: Whether the model looks at whole frames; else a picture is cut down to what is around the face.
+        """
+        if not items:
+            return []
+        told = [json.loads(item.to_json()) for item in items]
+        said = await self._do({"job": "show", "items": told, "into": str(into), "whole": whole}, "the media", None)
+        found = []
+        for each in said["shown"]:
+            path = Path(each["path"])
+            boxes = tuple(tuple(box) for box in each.get("boxes", ()))
+            found.append(Shown(each["type"], path.read_bytes(), each.get("mark"), boxes))
+            path.unlink()
+        return found
+
+    async def _do(self, job: dict[str, Any], name: str, progress: Progress | None) -> dict[str, Any]:
+        async with self._room:
+            measurer = self._idle.pop() if self._idle else await _Measurer.started(self._settings)
+            try:
+                said = await asyncio.wait_for(measurer.ask(job, progress), self._settings.limits.measure_seconds)
+            except TimeoutError:
+                await self._drop(measurer)
+                limit = self._settings.limits.measure_seconds
+                raise Refused(422, f"{name}: not measured within {limit:.0f} s; give a shorter clip") from None
+            except asyncio.CancelledError:
+                if await measurer.stopped():
+                    self._idle.append(measurer)
+                else:
+                    await self._drop(measurer)
+                raise
+            except _Fallen:
+                await self._drop(measurer)
+                raise Refused(422, f"{name}: took more memory than there is for one file; give a smaller one") from None
+            self._idle.append(measurer)
+        if (error := said.get("error")) is None:
+            return said
+        message = str(error["message"]).replace(str(job.get("path")), name)
+        if error["kind"] == "MemoryError":
+            raise Refused(413, f"{name}: took more memory than there is for one file; give a smaller one")
+        raise _ERRORS.get(error["kind"], DataError)(message)
+
+    async def _drop(self, measurer: "_Measurer") -> None:
+        self.ended += 1
+        log.warning("a measuring process was ended")
+        await measurer.end()
+
+
+class _Fallen(Exception):
+    """The process is no more."""
+
+
+class _Measurer:
+    """One process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def started(cls, settings: ServeSettings) -> "_Measurer":
+        """A process with its models loaded.
+
+        Raises:
+            Refused: It cannot be started.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "emollm.serve.measuring", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            start_new_session=True, limit=_LONGEST_LINE,
+        )  # fmt: skip
+        own = cls(process)
+        limits = settings.limits
+        first = {
+            "perception": json.loads(settings.perception.model_dump_json()),
+            "memory": limits.memory_mb * 2**20,
+            "longest": limits.clip_seconds,
+        }
+        try:
+            await own._tell(first)
+            await asyncio.wait_for(own._heard(), 300)
+        except (TimeoutError, _Fallen) as error:
+            await own.end()
+            raise Refused(503, "the measuring process cannot be started", retry_after=10) from error
+        return own
+
+    async def ask(self, job: dict[str, Any], progress: Progress | None) -> dict[str, Any]:
+        """What a job gives."""
+        await self._tell(job)
+        while "progress" in (said := await self._heard()):
+            if progress is not None:
+                progress(*said["progress"])
+        return said
+
+    async def stopped(self) -> bool:
+        """Whether the job at hand ended when it was asked to; what it gives is thrown away."""
+        try:
+            await self._tell({"stop": True})
+            async with asyncio.timeout(_GRACE):
+                while "progress" in await self._heard():
+                    pass
+        except (TimeoutError, _Fallen):
+            return False
+        return True
+
+    async def end(self) -> None:
+        """Ends the process."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+    async def _tell(self, said: dict[str, Any]) -> None:
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps(said).encode() + b"\n")
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise _Fallen from error
+
+    async def _heard(self) -> dict[str, Any]:
+        assert self._process.stdout
+        line = await self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise _Fallen
+        said: dict[str, Any] = json.loads(line)
+        return said
