@@ -104,6 +104,11 @@ def family(given: str, opening: Opening, cues: bool = True) -> FamilyAnswers:
     return FamilyAnswers(model, opening, cues)
 
 
+def uncued(given: str, opening: Opening) -> FamilyAnswers:
+    """The same without the text of the measured cues; see :func:`family`."""
+    return family(given, opening, cues=False)
+
+
 def _track(one: Seen) -> str | None:
     """The most prominent person; None for cues without a place."""
     assert one.observation is not None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emollm.errors import ConfigError, DataError
-from emollm.eval.generators import open_generator
+from emollm.eval.generators import GENERATORS, open_generator
 from emollm.eval.generators.base import Opening, Reply
 from emollm.eval.items import Item
 from emollm.eval.run import Outcome, Plan, run
@@ -452,3 +452,8 @@ def test_tables_of_wheels_are_looked_for_before_anything_is_asked(words: Path, t
     with pytest.raises(ConfigError, match="--vocabulary 2025: expected 2026, or a folder"):
         run(Plan(task("ov-merd"), words, "constant:happy", tmp_path / "out", vocabulary="2025"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_each_generator_of_the_table_is_there(name: str) -> None:
+    assert callable(GENERATORS[name])
