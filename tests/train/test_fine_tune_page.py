@@ -40,7 +40,7 @@ def test_what_the_page_says_runs_in_its_order_in_an_empty_folder(tmp_path: Path)
         )
         assert result.returncode == 0, f"{text}\n{result.stdout[-2000:]}\n{result.stderr[-3000:]}"
         said += result.stdout + result.stderr
-    assert "146,298,104 parameters, 562 MiB" in said
+    assert "146,861,066 parameters, 564 MiB" in said
     assert said.count("on 2 processes") == 2
     for run in ("align", "sft", "tiny-alone", "tiny-qlora", "tiny-accelerate", "tiny-deepspeed"):
         assert list((tmp_path / "runs" / run).glob("checkpoint-*/complete.json")), run
