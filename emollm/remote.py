@@ -42,6 +42,22 @@ class _Explained(BaseModel):
     observation: dict[str, Any]
 
 
+def base_of(address: str) -> str:
+    """The address of a server without ``/v1``.
+
+    Raises:
+        ConfigError: It is no http(s) address, or carries a password or a query.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{one_line(address, 80)!r}: expected the address of a server, such as http://127.0.0.1:8000")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError(
+            f"the address of {parts.hostname} carries a password or a query; give the key in EMOLLM_API_KEY"
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}"
+
+
 class Remote:
     """A server that explains.
 
@@ -53,14 +69,7 @@ class Remote:
     """
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ConfigError(
-                f"{one_line(address, 80)!r}: expected the address of a server, such as http://127.0.0.1:8000"
-            )
-        if parts.username or parts.password:
-            raise ConfigError(f"the address of {parts.hostname} carries a password; give the key in EMOLLM_API_KEY")
-        self.base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}"
+        self.base = base_of(address)
         self._patience = Patience(TRIES, workers=32)
 
     def __reduce__(self) -> "tuple[type[Remote], tuple[str]]":

@@ -11,6 +11,7 @@ import base64
 import io
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -380,6 +381,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     from emollm import assets
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is ended with it
     try:
         photo = given.photo or assets.path("photo-astronaut")
         found: dict[str, dict[str, Any]] = {}

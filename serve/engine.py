@@ -21,6 +21,7 @@ import httpx
 from emollm.errors import ModelError, one_line
 from emollm.serve.checkpoint import Checkpoint
 from emollm.serve.keeper import GONE
+from emollm.serve.leftovers import PREFIX
 from emollm.serve.refusals import Refused
 from emollm.serve.settings import EngineSettings
 
@@ -109,7 +110,7 @@ class Engine:
         """How often it was started."""
         self.failed: ModelError | None = None
         """Why it could not be started, where that will not change."""
-        self._folder = tempfile.TemporaryDirectory(prefix=f"emollm-{os.getpid()}-engine-")
+        self._folder = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-engine-")
         self._said: deque[str] = deque(maxlen=_SAID)
         self._keeper: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None

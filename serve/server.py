@@ -107,10 +107,10 @@ async def _fronted(
     told: Callable[[str], None],
 ) -> None:
     from emollm.serve.front import Front, make_app
+    from emollm.serve.leftovers import PREFIX, sweep
     from emollm.serve.measurers import Measurers
-    from emollm.serve.uploads import sweep
 
-    sweep()
+    sweep(PREFIX)
     engine, measurers = Engine(served, settings.engine), Measurers(settings)
     front = Front(engine, measurers, settings, keys, LOCAL if host in LOCAL and not keys else ())
     server = server_of(make_app(front))

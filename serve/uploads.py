@@ -7,10 +7,8 @@ long as the request lasts. Addresses are not followed.
 import base64
 import binascii
 import json
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
@@ -22,6 +20,7 @@ from starlette.requests import Request
 
 from emollm.clip_files import is_table
 from emollm.errors import DataError, one_line
+from emollm.serve.leftovers import PREFIX, new_folder
 from emollm.serve.limits import pieces_of
 from emollm.serve.refusals import Refused
 from emollm.serve.settings import LimitSettings
@@ -61,29 +60,11 @@ class Fields(NamedTuple):
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """A folder that only this user can read, and that is gone afterwards with all that is in it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"emollm-{os.getpid()}-"))
+    folder = new_folder(PREFIX)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def sweep() -> None:
-    """Removes the folders of servers that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob("emollm-*-*"):
-        number = folder.name.split("-")[1]
-        if number.isdigit() and folder.is_dir() and folder.stat().st_uid == os.getuid() and not _lives(int(number)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def shown_name(given: str | None) -> str:

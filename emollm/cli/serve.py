@@ -12,7 +12,7 @@ PORT = 8000
 
 
 @click.command("serve")
-@click.argument("checkpoint", metavar="CHECKPOINT")
+@click.argument("checkpoint", metavar="[CHECKPOINT]", default="emollm-135m")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
 @click.option("--port", type=int, default=PORT, show_default=True, help="Port to listen on; 0 takes any that is free.")
 @click.option("--raw", is_flag=True, help="vLLM alone: no measuring, no explanations, no limits of ours.")
@@ -41,7 +41,7 @@ def command(
     config_file: Path | None,
     overrides: tuple[str, ...],
 ) -> int:
-    """Serve CHECKPOINT (emollm-135m, or a folder that emollm export wrote) on one port.
+    """Serve CHECKPOINT (emollm-135m if not given, or a folder that emollm export wrote) on one port.
 
     /v1/chat/completions takes conversations with pictures, sounds and videos in OpenAI's form; /v1/explain answers which emotion, how strongly
     and why; /v1/observe measures; /v1/ask replies to questions about an answer; /docs lists the paths. Stop it with Ctrl-C.

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
-from emollm.errors import ConfigError, MediaError, ModelError, one_line
+from emollm.errors import MediaError, ModelError, one_line
+from emollm.remote import base_of
 from emollm.serve.chat.events import Answered, Event, Observed, Progress, Replied, Token
 from emollm.types import Answer, Clip, FollowUp, Observation, Record
 
@@ -34,15 +34,7 @@ class Remote:
     """
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"{address!r}: expected http://host:port")
-        if parts.username or parts.password or parts.query:
-            raise ConfigError(
-                f"the address of {parts.hostname} carries a password or a query; give the key in EMOLLM_API_KEY"
-            )
-        path = parts.path.rstrip("/").removesuffix("/v1")
-        self.place: str | None = f"{parts.scheme}://{parts.netloc}{path}"
+        self.place: str | None = base_of(address)
 
     def explain(self, clip: Clip, labels: str) -> Iterator[Event]:
         """See :meth:`emollm.serve.chat.events.Explainer.explain`."""

@@ -4,7 +4,6 @@ Nothing is shared between visitors. A session ends when its page is closed, when
 its folder goes with it.
 """
 
-import os
 import re
 import secrets
 import shutil
@@ -22,6 +21,7 @@ from emollm.media.images import read_image
 from emollm.prompts import prompt
 from emollm.report.heatmap_view import HeatView
 from emollm.serve.chat.pictures import Pictures, thumbnail
+from emollm.serve.leftovers import new_folder, sweep
 from emollm.types import Answer, Clip, FollowUp, Observation
 
 IDLE = 3600.0
@@ -145,8 +145,8 @@ class Sessions:
 
     def __init__(self, root: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         place = Path(tempfile.gettempdir()) if root is None else root
-        _sweep(place)
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
+        sweep(_PREFIX, place)
+        self.folder = new_folder(_PREFIX, place)
         """Only its owner may look into it; deleted with the server."""
         self._clock = clock
         self._lock = threading.Lock()
@@ -192,22 +192,3 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._open)
-
-
-def _sweep(place: Path) -> None:
-    """Deletes the folders of servers that were killed and could not do so themselves."""
-    for folder in place.glob(f"{_PREFIX}*"):
-        number = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        with suppress(OSError):
-            if number.isdigit() and folder.stat().st_uid == os.getuid() and not _lives(int(number)):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -291,7 +291,7 @@ def test_what_the_front_refuses_is_one_line(fronted: Any, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--endpoint", "nowhere"], "expected http://host:port"),
+        (["--endpoint", "nowhere"], "expected the address of a server"),
         (["--endpoint", "http://127.0.0.1:1", "--model", "x"], "leave it out"),
         (["--labels", "basic9"], "basic8"),
         (["--reasoner", "nobody"], "unknown reasoner"),
