@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from emollm.eval.scoring_several import Sets, statistics
 from emollm.metrics.bootstrap import Estimate, Statistic, Values, Weights, bootstrap, difference, mean
 from emollm.metrics.classification import STRAY, UNANSWERED, Codes, codes, measures
 from emollm.metrics.report import ratio
@@ -110,13 +111,8 @@ def of_sums(above: NDArray[np.floating[Any]], below: NDArray[np.floating[Any]]) 
 
 
 def several_macro_f1(gold: Flags, answer: Flags) -> Statistic:
-    """Mean over C labels of F1 = 2 TP / (2 TP + FP + FN), 0 for a label that neither has; each item has any number of labels (n, C)."""
-    hits, both = (gold & answer).astype(np.float64), gold.astype(np.float64) + answer
-
-    def statistic(weights: Weights) -> Values:
-        return np.asarray(ratio(2 * (weights @ hits), weights @ both, 0.0).mean(-1))
-
-    return statistic
+    """Mean over C labels of F1, each item having any number of labels (n, C); see :func:`emollm.eval.scoring_several.statistics`."""
+    return statistics(Sets(gold.astype(np.float64), answer.astype(np.float64), np.zeros(len(gold))))["macro_f1"]
 
 
 def best_threshold(gold: Flags, scores: NDArray[np.float64]) -> float:

@@ -5,7 +5,8 @@
 1. The reader gives items with references (:mod:`emollm.eval.run_items`); those without one are counted and left out.
 2. ``change`` may replace an item's media or words, as a sweep does; references stay.
 3. The generator sees clips without labels and one question; what it answers is parsed (:mod:`emollm.eval.run_parsing`) and kept at once
-   (:mod:`emollm.eval.run_answers`), by the item's content, the question and the generator.
+   (:mod:`emollm.eval.run_answers`), by the item's content, the question, the generator and the
+   version of the parser.
 4. Answers are scored as any predictions are (:mod:`emollm.eval.run_score`) and drawn (:mod:`emollm.eval.report_pages`).
 """
 
@@ -23,7 +24,7 @@ from emollm.eval.items import Item
 from emollm.eval.report_pages import Mistake, mistakes, write_pages
 from emollm.eval.run_answers import ANSWERS, AnswerFile, Reject, Row
 from emollm.eval.run_items import Chosen, Question, choose, content, fingerprint, key_of, question, shown
-from emollm.eval.run_parsing import confidence, recorded
+from emollm.eval.run_parsing import READING, confidence, recorded
 from emollm.eval.run_score import kind_of, known_of, lost_row, row_of, score
 from emollm.eval.scoring import Settings
 from emollm.eval.scoring_faith import written
@@ -234,7 +235,7 @@ class _Asking:
                 self._reject(item, fault)
                 self._tell()
                 continue
-            key = key_of(of, self._asked.text, self._generator.name, self._generator.depends)
+            key = key_of(of, self._asked.text, self._generator.name, self._generator.depends, READING)
             self.places.append((id, key))
             if (known := self._answers.find(id, key)) is not None:
                 known |= known_of(item)

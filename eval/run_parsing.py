@@ -14,6 +14,9 @@ from emollm.eval.scoring_words import meanings
 from emollm.eval.tasks import Asks
 from emollm.replies import DECLINED, answer_in, read_reply
 
+READING = "reading 1"
+"""Of this reading; raised whenever what is read of a reply could change, so that recorded answers are asked for again."""
+
 _NUMBER = r"(?<![\w.,])[+−-]?(?>\d+(?:[.,]\d+)?|\.\d+)(?>e[+−-]?\d+)?"
 _RANGE = re.compile(
     rf"[(\[][^()\[\]]*?{_NUMBER}\s*(?:to|and|,|;|–|…|\.\.+)\s*{_NUMBER}[^()\[\]]*[)\]]"
