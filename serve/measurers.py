@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emollm.errors import DataError, MediaError
+from emollm.perception.settings import PerceptionSettings
 from emollm.samples import MediaItem
 from emollm.serve.refusals import Refused
-from emollm.serve.settings import ServeSettings
+from emollm.serve.settings import MeasureLimits
 from emollm.types import Observation
 
 Progress = Callable[[float, float | None], None]
@@ -42,19 +43,22 @@ class Measurers:
     """Processes that decode and measure.
 
     Args:
-        settings: How many, what they may take, how they measure.
+        perception: How they measure.
+        limits: What one file may take.
+        processes: How many there are at most.
     """
 
-    def __init__(self, settings: ServeSettings) -> None:
-        self._settings = settings
+    def __init__(self, perception: PerceptionSettings, limits: MeasureLimits, processes: int) -> None:
+        self._perception, self._limits = perception, limits
         self._idle: list[_Measurer] = []
-        self._room = asyncio.Semaphore(settings.measurers)
+        self._room = asyncio.Semaphore(processes)
         self.ended = 0
         """How many had to be ended, or fell."""
 
     async def begin(self) -> None:
         """Starts the first one; the others come when they are needed."""
-        self._idle.append(await _Measurer.started(self._settings))
+        async with self._room:
+            self._idle.append(await self._started())
 
     async def end(self) -> None:
         """Ends all that are idle; those at work belong to requests, which end before."""
@@ -103,12 +107,12 @@ class Measurers:
 
     async def _do(self, job: dict[str, Any], name: str, progress: Progress | None) -> dict[str, Any]:
         async with self._room:
-            measurer = self._idle.pop() if self._idle else await _Measurer.started(self._settings)
+            measurer = self._idle.pop() if self._idle else await self._started()
             try:
-                said = await asyncio.wait_for(measurer.ask(job, progress), self._settings.limits.measure_seconds)
+                said = await asyncio.wait_for(measurer.ask(job, progress), self._limits.measure_seconds)
             except TimeoutError:
                 await self._drop(measurer)
-                limit = self._settings.limits.measure_seconds
+                limit = self._limits.measure_seconds
                 raise Refused(422, f"{name}: not measured within {limit:.0f} s; give a shorter clip") from None
             except asyncio.CancelledError:
                 if await measurer.stopped():
@@ -127,6 +131,9 @@ class Measurers:
             raise Refused(413, f"{name}: took more memory than there is for one file; give a smaller one")
         raise _ERRORS.get(error["kind"], DataError)(message)
 
+    async def _started(self) -> "_Measurer":
+        return await _Measurer.started(self._perception, self._limits)
+
     async def _drop(self, measurer: "_Measurer") -> None:
         self.ended += 1
         log.warning("a measuring process was ended")
@@ -144,7 +151,7 @@ class _Measurer:
         self._process = process
 
     @classmethod
-    async def started(cls, settings: ServeSettings) -> "_Measurer":
+    async def started(cls, perception: PerceptionSettings, limits: MeasureLimits) -> "_Measurer":
         """A process with its models loaded.
 
         Raises:
@@ -155,9 +162,8 @@ class _Measurer:
             start_new_session=True, limit=_LONGEST_LINE,
         )  # fmt: skip
         own = cls(process)
-        limits = settings.limits
         first = {
-            "perception": json.loads(settings.perception.model_dump_json()),
+            "perception": json.loads(perception.model_dump_json()),
             "memory": limits.memory_mb * 2**20,
             "longest": limits.clip_seconds,
         }
@@ -167,6 +173,9 @@ class _Measurer:
         except (TimeoutError, _Fallen) as error:
             await own.end()
             raise Refused(503, "the measuring process cannot be started", retry_after=10) from error
+        except asyncio.CancelledError:
+            await own.end()
+            raise
         return own
 
     async def ask(self, job: dict[str, Any], progress: Progress | None) -> dict[str, Any]:

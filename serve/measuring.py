@@ -84,8 +84,8 @@ def main() -> None:
     first = json.loads(sys.stdin.readline())
     settings = PerceptionSettings.model_validate_json(json.dumps(first["perception"]))
     warm(settings)
-    limit_memory(int(first["memory"]))
     jobs = _Jobs(sys.stdin)
+    limit_memory(int(first["memory"]))
     print(json.dumps({"ready": True}), file=told)
     for job in jobs:
         print(json.dumps(_done(job, settings, jobs.stop, first["longest"], told)), file=told)

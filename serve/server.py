@@ -111,7 +111,8 @@ async def _fronted(
     from emollm.serve.measurers import Measurers
 
     sweep(PREFIX)
-    engine, measurers = Engine(served, settings.engine), Measurers(settings)
+    engine = Engine(served, settings.engine)
+    measurers = Measurers(settings.perception, settings.limits, settings.measurers)
     front = Front(engine, measurers, settings, keys, LOCAL if host in LOCAL and not keys else ())
     server = server_of(make_app(front))
     stop = _stopping()

@@ -11,7 +11,18 @@ _Seconds = Annotated[float, Field(gt=0)]
 _Count = Annotated[int, Field(ge=1)]
 
 
-class LimitSettings(Settings):
+class MeasureLimits(Settings):
+    """What decoding and measuring one file may take."""
+
+    clip_seconds: _Seconds = 600.0
+    """Longest video or sound recording."""
+    measure_seconds: _Seconds = 300.0
+    """How long measuring one file may take."""
+    memory_mb: _Count = 3000
+    """Memory beside the loaded models, in MiB."""
+
+
+class LimitSettings(MeasureLimits):
     """What one client may ask for."""
 
     upload_mb: Annotated[float, Field(gt=0)] = 100.0
@@ -26,12 +37,6 @@ class LimitSettings(Settings):
     """Messages of one conversation."""
     tokens: _Count = 2048
     """Longest reply in tokens, and its length where the request does not say."""
-    clip_seconds: _Seconds = 600.0
-    """Longest video or sound recording."""
-    measure_seconds: _Seconds = 300.0
-    """How long measuring one file may take."""
-    memory_mb: _Count = 3000
-    """What decoding and measuring one file may take beside the loaded models, in MiB."""
     request_seconds: _Seconds = 900.0
     """How long a whole request may take."""
     rate: Annotated[float, Field(ge=0)] = 20.0

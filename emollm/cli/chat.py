@@ -85,11 +85,15 @@ def command(
     if settings.endpoint is not None:
         explainer = Remote(settings.endpoint)
     else:
-        explainer = local = Local(settings.explain, settings.model)
+        explainer = local = Local(settings.explain, settings.model, settings.limits)
         Thread(target=_warm, args=(local,), daemon=True).start()
     if settings.host not in LOCAL:
         say(f"--host {settings.host}: everybody who reaches this address can use the chat; there is no password")
-    serve(explainer, settings, lambda address: say(f"open {address} in a browser; Ctrl-C ends the chat"))
+    try:
+        serve(explainer, settings, lambda address: say(f"open {address} in a browser; Ctrl-C ends the chat"))
+    finally:
+        if isinstance(explainer, Local):
+            explainer.close()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Explains in the process of the chat itself: the same code as ``emollm explain``."""
+"""Explains in the process of the chat itself, by the code of ``emollm explain``; files are measured in a limited process beside it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -7,6 +7,8 @@ from emollm.emotions import label_set
 from emollm.explain import ExplainSettings, answerer, chosen
 from emollm.generate import DEFAULT, Generator, open_generator
 from emollm.serve.chat.events import Answered, Event, Observed, Progress, Replied, Token, told
+from emollm.serve.measurers_apart import Apart
+from emollm.serve.settings import MeasureLimits
 from emollm.types import Answer, Clip, Message, Observation
 
 
@@ -16,6 +18,7 @@ class Local:
     Args:
         settings: How clips are measured and who answers; the defaults if not given.
         model: Who answers further questions: an asset, a folder, a hub name, or an address.
+        limits: What measuring one file may take.
 
     Raises:
         ModelError: There is no such model.
@@ -24,31 +27,38 @@ class Local:
 
     place: str | None = None
 
-    def __init__(self, settings: ExplainSettings | None = None, model: str = DEFAULT) -> None:
+    def __init__(
+        self, settings: ExplainSettings | None = None, model: str = DEFAULT, limits: MeasureLimits | None = None
+    ) -> None:
         self._settings = settings or ExplainSettings()
+        self._measuring = Apart(self._settings.perception, limits or MeasureLimits())
         self._replies: Generator = open_generator(model)
         answerer(chosen(self._settings.by, label_set(self._settings.labels)))  # refused before anybody asks
 
     def warm(self) -> None:
-        """Loads the model that explains, so that the first question need not wait for it.
+        """Starts the process that measures and loads the model that explains, so that the first question need not wait for them.
 
         Raises:
             EmollmError: It cannot be had; the first question will say so.
         """
+        self._measuring.begin()
         model = answerer(chosen(self._settings.by, label_set(self._settings.labels)))
         if model is not None:
             model.ready()
+
+    def close(self) -> None:
+        """Ends the process that measures."""
+        self._measuring.close()
 
     def explain(self, clip: Clip, labels: str) -> Iterator[Event]:
         """See :meth:`emollm.serve.chat.events.Explainer.explain`."""
 
         def work(tell: Callable[[Event], None]) -> None:
-            from emollm.perception import observe
             from emollm.reasoner import reason
 
             words = label_set(labels)
             model = answerer(chosen(self._settings.by, words))
-            observation = observe(clip, self._settings.perception, lambda done, of: tell(Progress(done, of)))
+            observation = self._measuring.observe(clip, lambda done, of: tell(Progress(done, of)))
             tell(Observed(observation))
             if model is None:
                 tell(Answered(reason(observation, words, self._settings.reasoner), observation))

@@ -8,6 +8,7 @@ from pydantic import Field
 from emollm.config import Settings
 from emollm.explain import ExplainSettings
 from emollm.generate import DEFAULT
+from emollm.serve.settings import MeasureLimits
 
 
 class ChatSettings(Settings):
@@ -27,5 +28,7 @@ class ChatSettings(Settings):
     """Questions that are answered at the same time; others wait."""
     feedback: Path | None = None
     """Folder of the opinions that visitors agree to leave; the user's data folder if not given."""
+    limits: MeasureLimits = MeasureLimits()
+    """What measuring one file may take in this process's own measuring process; a server has limits of its own."""
     explain: ExplainSettings = ExplainSettings()
     """How clips are measured and explained in this process."""

@@ -277,7 +277,8 @@ def start_front(vllm_server: Server) -> Start:
         stop: list[Callable[[], None]] = []
 
         async def run() -> None:
-            engine, measurers = Beside(vllm_server), Measurers(settings)
+            engine = Beside(vllm_server)
+            measurers = Measurers(settings.perception, settings.limits, settings.measurers)
             front = Front(engine, measurers, settings, keys, **more)
             own = bound("127.0.0.1", 0)
             server = server_of(make_app(front))

@@ -6,14 +6,16 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from emollm.cli import main
 from emollm.emotions import label_set
-from emollm.errors import ConfigError, MediaError, ModelError
+from emollm.errors import ConfigError, EmollmError, MediaError, ModelError
 from emollm.evidence import check_text
 from emollm.explain import ExplainSettings
 from emollm.reasoner import reason
@@ -26,6 +28,7 @@ from emollm.serve.chat.local import Local
 from emollm.serve.chat.pictures import Pictures
 from emollm.serve.chat.remote import Remote
 from emollm.serve.chat.sessions import IDLE, Case, Sessions
+from emollm.serve.settings import MeasureLimits
 from emollm.types import Answer, Clip, FollowUp, Observation, Part, Verdict
 
 
@@ -239,10 +242,26 @@ def test_an_explanation_in_process_is_that_of_emollm_explain(astronaut: Path) ->
 
     clip = Clip(id="photo", image=astronaut)
     settings = ExplainSettings(by="cues")
-    events = [*Local(settings).explain(clip, "basic8")]
+    with closing(Local(settings)) as local:
+        events = [*local.explain(clip, "basic8")]
     assert isinstance(events[0], Observed)
     assert isinstance(events[-1], Answered)
     assert events[-1].answer == explain(clip, settings).answer
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [(MeasureLimits(measure_seconds=1e-3), "not measured within"), (MeasureLimits(memory_mb=32), "memory")],
+)
+def test_a_file_that_takes_too_much_is_refused_and_the_chat_goes_on(
+    limits: MeasureLimits, told: str, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.png"
+    Image.new("RGB", (6000, 6000)).save(large)
+    with closing(Local(ExplainSettings(by="cues"), limits=limits)) as local:
+        for _ in range(2):
+            with pytest.raises(EmollmError, match=told):
+                [*local.explain(Clip(id="large", image=large), "basic8")]
 
 
 # ---- another server -------------------------------------------------------------------------------------------------
