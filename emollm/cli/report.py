@@ -37,7 +37,7 @@ _LEAST, _EVERY = 5, 60.0
 @click.option(
     "--names/--no-names",
     default=None,
-    help="Call people by the names of their files.  [default: yes, but never with --kind engagement]",
+    help="Call people and classes by the names of their files and folders.  [default: yes, but never with --kind engagement]",
 )
 @click.option("--labels", metavar="SET", help="Label set for clips that have no answer; default: basic8.")
 @click.option("--own-words", is_flag=True, help="What is said in each clip is known to be said by the person seen.")
@@ -47,6 +47,11 @@ _LEAST, _EVERY = 5, 60.0
     default=_LEAST,
     show_default=True,
     help="Engagement: people below which nothing is told of a group.",
+)
+@click.option(
+    "--different-people",
+    is_flag=True,
+    help="Engagement: nobody is in two clips of a class, so that the people of its clips add up.",
 )
 @click.option(
     "--every",
@@ -73,6 +78,7 @@ def command(
     labels: str | None,
     own_words: bool,
     least: int,
+    different_people: bool,
     every: float,
     orientation: Orientation | None,
     condition: Condition | None,
@@ -83,7 +89,8 @@ def command(
     FOLDER holds what `emollm observe --out` and `emollm explain --out` wrote (.jsonl), their --json (.json) or pages of `emollm explain
     --report`. A folder of clips alone is measured first, into observations.jsonl in it; stopped, the same command goes on.
 
-    Engagement is told of groups of at least --least people, never of one pupil unless --names is given; no emotion is named in it.
+    Engagement is told of groups of at least --least people, never of one pupil unless --names is given; no emotion is named in it. People
+    are counted in the clip that shows most of them at once, since one pupil may be in many clips; --different-people adds clips up.
     """
     from emollm.cli.meter import Meter
     from emollm.report.cohort import Wanted, gather, write_cohort_report
@@ -93,10 +100,13 @@ def command(
     if math.isnan(every):
         raise ConfigError("--every nan: expected seconds, for example 60")
     chosen = _kinds(kinds, names)
-    if "engagement" not in chosen and (orientation or condition or preferences):
-        raise ConfigError("--orientation, --condition and --preference select parts of --kind engagement; give it too")
+    if "engagement" not in chosen and (orientation or condition or preferences or different_people):
+        raise ConfigError(
+            "--orientation, --condition, --preference and --different-people are about --kind engagement; give it too"
+        )
     named = names if names is not None else "engagement" not in chosen
-    asked = Asked(least, every, orientation, condition, tuple(dict.fromkeys(preferences)) or DEFAULT, named)
+    shown = tuple(dict.fromkeys(preferences)) or DEFAULT
+    asked = Asked(least, every, orientation, condition, shown, named, different_people)
     wanted = Wanted(chosen, named, labels, own_words, asked)
     page = _page(folder, out)
     contents = Contents(folder)

@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
 
     kinds: tuple[Kind, ...] = ("cohort", "ambivalence")
     names: bool = True
-    """Call people by the names of their files; else by numbers."""
+    """Call people and folders by the names of their files; else by numbers."""
     labels: str | None = None
     """Label set of the deterministic reasoner, for clips without an Answer."""
     own_words: bool = False
@@ -101,10 +101,10 @@ def _report(contents: Contents, read: _Read, names: Sequence[str], clips: int, w
     notes = tuple(_notes(contents, read.people, read.watched, clips, wanted))
     group = engagement(read.watched, wanted.asked) if "engagement" in wanted.kinds else None
     people = len(read.people)
-    if group is not None and not wanted.names:  # how many are in a group that is left out is not told either
+    if group is not None and (not wanted.names or wanted.kinds == ("engagement",)):  # nothing is told of those left out
         clips, people = sum(row.clips for row in group.classes), sum(row.people for row in group.classes)
     return CohortReport(
-        name=contents.name,
+        name=contents.name if wanted.names else "",
         kinds=wanted.kinds,
         clips=clips,
         people=people,

@@ -24,7 +24,7 @@ from emollm.report.cohort_numbers import (
     QuantityRow,
     UnitRow,
 )
-from emollm.report.cohort_people import THERE, UNKNOWN, Course, Person
+from emollm.report.cohort_people import THERE, UNKNOWN, Course, Person, shortened
 
 K = TypeVar("K", bound=Hashable)
 Numbers: TypeAlias = NDArray[np.float64]
@@ -116,17 +116,20 @@ def cohort(people: Sequence[Person], names: Sequence[str], named: bool) -> Cohor
     Args:
         people: Everybody.
         names: What each is called.
-        named: Whether clips may be named.
+        named: Whether clips and folders may be named; else folders are numbered.
     """
+    folders = shortened(one.group for one in people)
     timed = [one for one in people if one.duration]
     duration = max((one.duration or 0.0 for one in timed), default=0.0)
     return Cohort(
-        people=tuple(_person(one, name, named) for one, name in zip(people, names, strict=True)),
+        people=tuple(
+            _person(one, name, folders[one.group] if named else None) for one, name in zip(people, names, strict=True)
+        ),
         labels=_labels(people),
         label_sets=tuple(sorted({one.label_set for one in people if one.label_set})),
         answered_by=tuple(sorted({one.answered_by for one in people})),
         unlabelled=tuple(Counter(why for one in people if (why := _unlabelled(one))).most_common()),
-        groups=_groups(people),
+        groups=_groups(people, folders if named else None),
         units=_units(people),
         quantities=tuple(_quantities(people)),
         gaps=_gaps(people),
@@ -136,13 +139,14 @@ def cohort(people: Sequence[Person], names: Sequence[str], named: bool) -> Cohor
     )
 
 
-def _person(one: Person, name: str, named: bool) -> PersonRow:
+def _person(one: Person, name: str, folder: str | None) -> PersonRow:
+    """One row; without a folder, nothing that names the clip."""
     moments = tuple(MomentRow(**moment._asdict()) for moment in one.moments)
     return PersonRow(
         name=name,
-        clip=one.clip if named else None,
+        clip=one.clip if folder is not None else None,
         track=one.track,
-        group=one.group if named else "",
+        group=folder or "",
         duration=one.duration,
         status=one.status,
         label=one.label,
@@ -179,13 +183,14 @@ def _unlabelled(one: Person) -> str:
     return "unclear: too little evidence, or two labels too close"
 
 
-def _groups(people: Sequence[Person]) -> tuple[GroupRow, ...]:
-    """By folder, where there are several."""
-    names = sorted({one.group for one in people})
-    if len(names) < 2:
+def _groups(people: Sequence[Person], names: Mapping[str, str] | None) -> tuple[GroupRow, ...]:
+    """By folder, where there are several; without names they are numbered in the order of their paths."""
+    folders = sorted({one.group for one in people})
+    if len(folders) < 2:
         return ()
-    groups = {name: [one for one in people if one.group == name] for name in names}
-    return tuple(GroupRow(name=name, people=len(own), labels=_labels(own)) for name, own in groups.items())
+    called = names or {folder: f"folder {at}" for at, folder in enumerate(folders, start=1)}
+    groups = {folder: [one for one in people if one.group == folder] for folder in folders}
+    return tuple(GroupRow(name=called[folder], people=len(own), labels=_labels(own)) for folder, own in groups.items())
 
 
 def _units(people: Sequence[Person]) -> tuple[UnitRow, ...]:

@@ -22,6 +22,7 @@ from emollm.report.cohort_numbers import (
     Preference,
     Stretch,
 )
+from emollm.report.cohort_people import shortened
 from emollm.report.cohort_watched import ONCE, SIGNALS, Spell, Watched
 
 LEAST = 5
@@ -57,11 +58,13 @@ class Asked(NamedTuple):
     condition: Condition | None = None
     preferences: tuple[Preference, ...] = DEFAULT
     names: bool = False
-    """Tell of single people too."""
+    """Tell of single people too, and call classes by their folders."""
+    different: bool = False
+    """Nobody is in two clips of a class, so that their people are added up; else the clip with the most people counts."""
 
 
 def engagement(watched: Sequence[Watched], asked: Asked) -> Engagement:
-    """What is told of each class.
+    """What is told of each class; nothing where there is one learner.
 
     Args:
         watched: The clips in which people were followed over time.
@@ -70,37 +73,46 @@ def engagement(watched: Sequence[Watched], asked: Asked) -> Engagement:
     Raises:
         ConfigError: The stretches would be too many to be read.
     """
+    if asked.condition == "single":
+        watched = ()
     longest = max((one.duration for one in watched), default=0.0)
     if longest / asked.every > _MOST_STRETCHES:
         least = math.ceil(longest / _MOST_STRETCHES)
         raise ConfigError(f"--every {asked.every:g}: a clip lasts {longest:.0f} s; give {least} seconds or more")
     names = _BY_ORIENTATION[asked.orientation]
-    groups = sorted({one.group for one in watched})
-    rows = [_class(group, [one for one in watched if one.group == group], names, asked) for group in groups]
-    shown = [row for row in rows if row is not None]
+    called = shortened(one.group for one in watched)
+    shown: list[ClassRow] = []
+    for folder in sorted(called):
+        name = called[folder] if asked.names else f"class {len(shown) + 1}"
+        row = _class(name, [one for one in watched if one.group == folder], names, asked)
+        if row is not None:
+            shown.append(row)
     return Engagement(
         least=asked.least,
         every=asked.every,
+        different=asked.different,
         orientation=asked.orientation,
         condition=asked.condition,
         preferences=asked.preferences,
         signals=tuple(signal for signal in SIGNALS if signal.name in names),
         classes=tuple(shown),
-        hidden=len(rows) - len(shown),
+        hidden=len(called) - len(shown),
     )
 
 
-def _class(group: str, clips: Sequence[Watched], names: Sequence[str], asked: Asked) -> ClassRow | None:
+def _class(name: str, clips: Sequence[Watched], names: Sequence[str], asked: Asked) -> ClassRow | None:
     """One class; None where it is too small, unless single people are told of anyway."""
-    people = sum(one.most for one in clips)
+    if not (asked.different or asked.names):  # many small clips may all be of one person
+        clips = [one for one in clips if one.most >= asked.least]
+    people = _together((one.most for one in clips), asked)
     if people < asked.least and not asked.names:
         return None
     last = max(int((one.duration - _WIDTH) // asked.every) for one in clips)
     places = [[at] for at in range(last + 1)]
-    kept = [at for (at,) in places if _there(clips, [at]) >= asked.least]
+    kept = [at for (at,) in places if _there(clips, [at], asked) >= asked.least]
     *all_, whole = _stretches(clips, [*places, kept], names, asked)
     return ClassRow(
-        name=group,
+        name=name,
         people=people,
         clips=len(clips),
         whole=whole,
@@ -112,16 +124,26 @@ def _class(group: str, clips: Sequence[Watched], names: Sequence[str], asked: As
     )
 
 
-def _there(clips: Sequence[Watched], at: Sequence[int]) -> int:
+def _together(counts: Iterable[int], asked: Asked) -> int:
+    """How many people there are at least in several clips, of how many there are in each."""
+    return sum(counts) if asked.different else max(counts, default=0)
+
+
+def _there(clips: Sequence[Watched], at: Sequence[int], asked: Asked) -> int:
     """How many people there are at least in some stretches."""
-    return sum(max((one.at_once.get(place, 0) for place in at), default=0) for one in clips)
+    return _together((_most(one, at) for one in clips), asked)
+
+
+def _most(one: Watched, at: Sequence[int]) -> int:
+    """The most faces at one time of a clip in some stretches."""
+    return max((one.at_once.get(place, 0) for place in at), default=0)
 
 
 def _stretches(
     clips: Sequence[Watched], places: Sequence[Sequence[int]], names: Sequence[str], asked: Asked
 ) -> list[Stretch]:
     """A class over some stretches of time at once, for each of ``places``; nothing where there are too few people."""
-    told = [index for index, at in enumerate(places) if _there(clips, at) >= asked.least]
+    told = [index for index, at in enumerate(places) if _there(clips, at, asked) >= asked.least]
     found = _signals(clips, [places[index] for index in told], names, asked)
     values = dict(zip(told, found, strict=True))
     longest = max(one.duration for one in clips)
@@ -129,7 +151,7 @@ def _stretches(
         Stretch(
             start=min(at, default=0) * asked.every,
             end=min((max(at, default=0) + 1) * asked.every, longest),
-            people=_there(clips, at) if index in values else None,
+            people=_there(clips, at, asked) if index in values else None,
             signals=values.get(index, {}),
         )
         for index, at in enumerate(places)
@@ -146,6 +168,8 @@ def _signals(
     for index, at in enumerate(places):
         for name in names:
             if name == _SEATS:
+                lasting = (one.most for one in clips if _lasts(one, at, asked.every) > _WIDTH)
+                known[index, name] = _together(lasting, asked)
                 continue
             row = [_share(one, each, at, name, asked.every) for one, each, _ in people]
             rows[index, name] = row
@@ -153,14 +177,15 @@ def _signals(
                 sum(value is not None for (other, *_), value in zip(people, row, strict=True) if other is one)
                 for one in clips
             ]
-            known[index, name] = sum(min(count, _there([one], at)) for one, count in zip(clips, counts, strict=True))
+            seen = (min(count, _most(one, at)) for one, count in zip(clips, counts, strict=True))
+            known[index, name] = _together(seen, asked)
     found = figures(rows, [id for *_, id in people], rows.keys())
     found |= _seats(clips, places, asked.every) if _SEATS in names else {}
     return [
         {
             name: found[index, name].model_copy(update={"n": n})
             for name in names
-            if (index, name) in found and (n := known.get((index, name), found[index, name].n)) >= asked.least
+            if (index, name) in found and (n := known[index, name]) >= asked.least
         }
         for index in range(len(places))
     ]

@@ -94,6 +94,7 @@ class PersonRow(Record):
     """Id of the clip; None where names are left out."""
     track: str | None
     group: str
+    """The folder of the clip; empty where names are left out."""
     duration: float | None
     status: str
     label: str | None
@@ -105,6 +106,7 @@ class GroupRow(Record):
     """The people whose clips lie in one folder."""
 
     name: str
+    """As much of its path as tells it from the others; a number where names are left out."""
     people: int
     labels: tuple[LabelRow, ...]
 
@@ -170,7 +172,9 @@ class ClassRow(Record):
     """One class: the people whose clips lie in one folder."""
 
     name: str
+    """A number; its folder where names were asked for."""
     people: int
+    """Seen at the same time in one clip, or added up over clips of different people."""
     clips: int
     whole: Stretch
     """Over the stretches that are shown."""
@@ -189,11 +193,14 @@ class Engagement(Record):
     least: int
     """People below which nothing is told of a group."""
     every: float
+    different: bool
+    """Whether nobody is in two clips of a class, so that their people are added up."""
     orientation: Orientation | None
     condition: Condition | None
     preferences: tuple[Preference, ...]
     signals: tuple[Signal, ...]
     classes: tuple[ClassRow, ...]
+    """None where there is one learner."""
     hidden: int
     """Classes with too few people to be shown."""
 
@@ -241,6 +248,7 @@ class CohortReport(Record):
 
     emollm_report: Literal[1] = 1
     name: str
+    """Of the folder; empty where names are left out."""
     kinds: tuple[Kind, ...]
     clips: int
     people: int

@@ -4,10 +4,12 @@ A person is a track of one clip; a clip in which nobody is seen (sound) is one p
 clip to another.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import PurePath
+from pathlib import PurePath, PurePosixPath
 from typing import NamedTuple
 
 import emollm
@@ -105,14 +107,25 @@ class Person:
 
     @property
     def group(self) -> str:
-        """The folder that the clip lies in."""
-        return PurePath(self.clip.replace("\\", "/")).parent.name
+        """The whole path of the folder that the clip lies in; empty where its id names none."""
+        return os.path.dirname(os.path.normpath(self.clip.replace("\\", "/")))
 
     @property
     def name(self) -> str:
         """File name, with the person where there are several."""
         file = PurePath(self.clip.replace("\\", "/")).name or self.clip
         return file if self.alone or self.track is None else f"{file} {self.track}"
+
+
+def shortened(folders: Iterable[str]) -> dict[str, str]:
+    """What each folder is called: as many of the last names of its path as no other folder's path ends with, else the whole path."""
+    parts = {folder: PurePosixPath(folder).parts for folder in folders}
+    counts = Counter(own[-n:] for own in parts.values() for n in range(1, len(own) + 1))
+    tails = {folder: [own[-n:] for n in range(1, len(own) + 1)] for folder, own in parts.items()}
+    return {
+        folder: next((str(PurePosixPath(*tail)) for tail in own if counts[tail] == 1), folder)
+        for folder, own in tails.items()
+    }
 
 
 def people_of(entry: Entry, labels: str | None, settings: ReasonerSettings, labelled: bool = True) -> Iterator[Person]:

@@ -1,12 +1,14 @@
 """Reads the folder of a cohort report: Observations and Answers as the commands on clips write them, one at a time.
 
 Records stand a line each in ``.jsonl`` files (``--out``), in ``.json`` files (``--json``, or a reply of the server with both), or in
-the pages of ``emollm explain --report``. A folder of thousands of clips is never held in memory: first the Answers are read and of
-each Observation only its place is kept, then the Observations are read one by one.
+the pages of ``emollm explain --report``. Records are joined by the clip that their ids name
+(:func:`located`). A folder of thousands of clips is never held in memory: first the Answers are read and of each Observation only its
+place is kept, then the Observations are read one by one.
 """
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +52,7 @@ class Entry(NamedTuple):
     """All there is of one clip."""
 
     id: str
+    """As given, behind the folder of its record where that lies deeper."""
     observation: Observation | None
     answer: Answer | None
 
@@ -78,9 +81,16 @@ class Contents:
         """The files that records were found in."""
         self._answers: dict[str, Answer] = {}
         self._places: dict[str, Place] = {}
+        self._ids: dict[str, str] = {}
+        """Of each clip by its path, what it is called."""
+        self._taken: set[str] = set()
+        self._failed: set[str] = set()
+        """Paths of the clips in ``unread``."""
         for path in files:
             if path.suffix.lower() in (*LINES, *PAGES):
                 self._read(path)
+        if not (self.clips or self.has_records or self.rejects):
+            raise _nothing(folder)
 
     @property
     def has_records(self) -> bool:
@@ -89,27 +99,31 @@ class Contents:
 
     @property
     def unmeasured(self) -> list[Path]:
-        """Clips in the folder that no record speaks of."""
-        ids = (*self._answers, *self._places, *self.unread)
-        known, names = {os.path.realpath(id) for id in ids}, {os.path.basename(id) for id in ids}
-        return [path for path in self.clips if os.path.realpath(path) not in known and path.name not in names]
+        """Clips in the folder that no record speaks of.
+
+        A record of a clip that is not where it was may be of the one that has its name, if only one has.
+        """
+        known = {*self._ids, *self._failed}
+        moved = {os.path.basename(path) for path in known if not os.path.isfile(path)}
+        moved -= {name for name, count in Counter(path.name for path in self.clips).items() if count > 1}
+        return [path for path in self.clips if os.path.realpath(path) not in known and path.name not in moved]
 
     @property
     def count(self) -> int:
         """How many clips there are records of."""
-        return len({*self._answers, *self._places})
+        return len(self._ids)
 
     def entries(self) -> Iterator[Entry]:
         """Each clip once, in the order of ids. A record that cannot be read any more is added to the rejects."""
-        for id in sorted({*self._answers, *self._places}):
-            place = self._places.get(id)
+        for path, id in sorted(self._ids.items(), key=lambda item: (item[1], item[0])):
+            place = self._places.get(path)
             observation = None
             if place is not None:
                 try:
-                    observation = _observation(_bytes(place), place.where)
+                    observation = _observation(_bytes(place), place.where).model_copy(update={"id": id})
                 except DataError as error:
                     self._reject(place.where, str(error))
-            answer = self._answers.get(id)
+            answer = self._answers.get(path)
             if observation is not None or answer is not None:
                 yield Entry(id, observation, answer)
 
@@ -130,6 +144,8 @@ class Contents:
     def _read_lines(self, path: Path) -> None:
         """A line a record; a ``.json`` file may also be one object over several lines."""
         size = path.stat().st_size
+        if not size:  # the shell makes the file of `--json > FILE` before anything is read
+            return
         with path.open("rb") as file:
             if b"\0" in file.read(4096):
                 self._reject(str(path), "a binary file; expected records of emollm as JSON")
@@ -155,6 +171,7 @@ class Contents:
         row = _parsed(line)
         if place.path.name == REJECTS and isinstance(row, dict) and isinstance(row.get("id"), str):
             self.unread.append(row["id"])
+            self._failed.add(located(row["id"], place.path, self.folder)[0])
         elif isinstance(row, dict) and MARK in row:
             return
         else:
@@ -204,15 +221,47 @@ class Contents:
         if place.path not in self.sources[-1:]:
             self.sources.append(place.path)
         if observation is not None:
-            id = os.path.normpath(observation.id)
-            earlier = self._places.get(id)
+            path = self._named(observation.id, place)
+            earlier = self._places.get(path)
             if earlier is not None and _differs(earlier, observation):
                 self.doubled += 1
-            self._places[id] = place
+            self._places[path] = place
         if answer is not None:
-            id, slim = os.path.normpath(answer.id), _slim(answer)
-            self.doubled += self._answers.get(id, slim) != slim
-            self._answers[id] = slim
+            path = self._named(answer.id, place)
+            slim = _slim(answer, self._ids[path])
+            self.doubled += self._answers.get(path, slim) != slim
+            self._answers[path] = slim
+
+    def _named(self, id: str, place: Place) -> str:
+        """The path of a record's clip, which is given a name the first time."""
+        path, name = located(id, place.path, self.folder)
+        if path not in self._ids:
+            self._ids[path] = name if name not in self._taken else for_json(path)
+            self._taken.add(self._ids[path])
+        return path
+
+
+def located(id: str, record: Path, folder: Path) -> tuple[str, str]:
+    """The path of the clip that a record speaks of, and what the clip is called in the report of a folder.
+
+    A relative id is looked for from the folder of its record upwards; a bare file name no farther up than the report's folder. If there
+    is no such file the id belongs to the folder of its record, so that records of two folders are not taken for one clip.
+
+    Args:
+        id: A path as a command was given it, or any name.
+        record: The file that the record stands in.
+        folder: Of the report.
+    """
+    if os.path.isabs(id):
+        path, name = os.path.normpath(id), os.path.normpath(id)
+    else:
+        top, home = Path(os.path.abspath(folder)), Path(os.path.abspath(record.parent))
+        deep = os.path.dirname(os.path.normpath(id)) != ""
+        bases = [base for base in (home, *home.parents) if deep or base.is_relative_to(top)]
+        base = next((base for base in bases if os.path.isfile(base / id)), home)
+        path = os.path.normpath(base / id)
+        name = os.path.normpath(base.relative_to(top) / id if base.is_relative_to(top) else id)
+    return os.path.realpath(path) if os.path.isfile(path) else path, for_json(name)
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -227,9 +276,13 @@ def _listed(folder: Path) -> list[Path]:
     try:
         return expand([str(folder)], _is_read, _ignored)
     except DataError:
-        raise DataError(
-            f"{folder}: holds no records and no clips; `emollm observe CLIP… --out {folder}/observations.jsonl` measures clips"
-        ) from None
+        raise _nothing(folder) from None
+
+
+def _nothing(folder: Path) -> DataError:
+    return DataError(
+        f"{folder}: holds no records and no clips; `emollm observe CLIP… --out {folder}/observations.jsonl` measures clips"
+    )
 
 
 def _is_read(path: Path) -> bool:
@@ -286,12 +339,13 @@ def _observation(text: bytes, where: str) -> Observation:
 
 def _differs(earlier: Place, observation: Observation) -> bool:
     try:
-        return _observation(_bytes(earlier), earlier.where) != observation
+        found = _observation(_bytes(earlier), earlier.where)
     except DataError:
         return True
+    return found.model_copy(update={"id": observation.id}) != observation
 
 
-def _slim(answer: Answer) -> Answer:
+def _slim(answer: Answer, id: str) -> Answer:
     """What a report shows of an Answer."""
-    rest = {"rationale": None, "claims": (), "missing": (), "labels": (), "follow_ups": (), "text": ""}
-    return answer.model_copy(update={**rest, "people": tuple(_slim(person) for person in answer.people)})
+    rest = {"id": id, "rationale": None, "claims": (), "missing": (), "labels": (), "follow_ups": (), "text": ""}
+    return answer.model_copy(update={**rest, "people": tuple(_slim(person, id) for person in answer.people)})

@@ -8,7 +8,7 @@ from emollm.errors import visible
 from emollm.facs import strength
 from emollm.report.axis import WIDTH, Scale, Tick, clock, curve, percent, runs, spoken, ticks
 from emollm.report.cohort_numbers import BinRow, ClassRow, Discord, Figure, Stretch
-from emollm.report.cohort_people import Course, Departure, Moment, Person
+from emollm.report.cohort_people import Course, Departure, Moment, Person, shortened
 from emollm.report.page import WORDS
 
 MOST_ROWS = 60
@@ -121,17 +121,18 @@ def groups(
         named: Whether clips may be named.
         discords: Where streams disagree, of anybody.
     """
-    apart: dict[str, list[Discord]] = {}
-    for one in discords:
-        apart.setdefault(one.person, []).append(one)
+    apart: dict[tuple[str, str | None], list[Discord]] = {}
+    for one in discords:  # files of two folders may have one name
+        apart.setdefault((one.clip or one.person, one.track), []).append(one)
     timed = [(one, name) for one, name in zip(people, names, strict=True) if one.duration][:MOST_ROWS]
     most = most_active(people)
     heads = list(dict.fromkeys(one.group if named else "" for one, _ in timed))
+    called = shortened(one.group for one in people) if named else {"": ""}
     return tuple(
         Group(
-            head,
+            called[head],
             tuple(
-                row(one, name, duration, most, apart.get(name, ()))
+                row(one, name, duration, most, apart.get((one.clip if named else name, one.track), ()))
                 for one, name in timed
                 if not named or one.group == head
             ),

@@ -35,6 +35,13 @@ def test_json_prints_the_numbers_and_leaves_the_folder_alone(say: Say, tmp_path:
     assert say("report", tmp_path).code == 0
 
 
+def test_the_numbers_may_be_sent_to_a_file_in_the_folder(say: Say, tmp_path: Path) -> None:
+    write(tmp_path / "observations.jsonl", clip("a.mp4", SMILE))
+    (tmp_path / "numbers.json").touch()  # as the shell does before the command begins
+    told = say("report", tmp_path, "--json")
+    assert (told.code, told.err) == (0, "")
+
+
 def test_a_record_that_cannot_be_read_is_told_and_the_others_are_drawn(say: Say, tmp_path: Path) -> None:
     write(tmp_path / "good.jsonl", clip("a.mp4", SMILE))
     (tmp_path / "cut.jsonl").write_text(clip("b.mp4", SMILE).to_json()[:300])
@@ -51,15 +58,21 @@ def test_a_record_that_cannot_be_read_is_told_and_the_others_are_drawn(say: Say,
 def test_what_cannot_be_done_is_refused_in_one_line(say: Say, tmp_path: Path) -> None:
     file = write(tmp_path / "in" / "good.jsonl", clip("a.mp4", SMILE))
     (tmp_path / "empty").mkdir()
+    for name, text in (("foreign/page.htm", "<p>"), ("rejected/rejects.jsonl", '{"id": "b.mp4", "reason": "empty"}')):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
     for arguments, why in (
         ([tmp_path / "none"], "no such folder"),
         ([file], "a file; give the folder"),
         ([tmp_path / "empty"], "holds no records and no clips"),
+        ([tmp_path / "foreign"], "holds no records and no clips"),
+        ([tmp_path / "rejected"], "holds no records and no clips"),
         ([file.parent, "--out", tmp_path / "page.png"], "ends in .html"),
         ([file.parent, "--out", tmp_path / "empty"], "ends in .html"),
         ([file.parent, "--labels", "nothing"], "unknown label set"),
         ([file.parent, "--kind", "engagement", "--kind", "cohort"], "of single people"),
         ([file.parent, "--orientation", "subject"], "--kind engagement"),
+        ([file.parent, "--different-people"], "--kind engagement"),
         ([file.parent, "--least", "1"], "--least"),
         ([file.parent, "--every", "nan"], "--every"),
         ([file.parent, "--kind", "mood"], "--kind"),
@@ -83,9 +96,11 @@ def test_a_page_that_holds_records_is_not_replaced(say: Say, tmp_path: Path) -> 
 def test_engagement_has_to_be_asked_for_and_names_nobody(say: Say, tmp_path: Path) -> None:
     write(tmp_path / "o.jsonl", *(clip(f"7b/pupil-{at}.mp4", SMILE) for at in range(6)))
     assert json.loads(say("report", tmp_path, "--json").out)["engagement"] is None
-    told = say("report", tmp_path, "--json", "--kind", "engagement")
+    assert json.loads(say("report", tmp_path, "--json", "--kind", "engagement").out)["engagement"]["classes"] == []
+    told = say("report", tmp_path, "--json", "--kind", "engagement", "--different-people")
     assert json.loads(told.out)["engagement"]["classes"][0]["people"] == 6
-    assert "pupil-" not in told.out
+    for name in ("pupil-", "7b", tmp_path.name):
+        assert name not in told.out
     named = say("report", tmp_path, "--json", "--kind", "engagement", "--kind", "cohort", "--names")
     assert "pupil-3.mp4" in named.out
 

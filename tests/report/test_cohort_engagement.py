@@ -21,7 +21,8 @@ def watched(observations: Sequence[Observation], every: float = 10.0) -> list[Wa
 
 
 def told(observations: Sequence[Observation], **asked: object) -> Engagement:
-    settings = Asked(**{"every": 10.0, **asked})  # type: ignore[arg-type]
+    """Of clips of different people, if nothing else is asked."""
+    settings = Asked(**{"every": 10.0, "different": True, **asked})  # type: ignore[arg-type]
     return engagement(watched(observations, settings.every), settings)
 
 
@@ -35,7 +36,7 @@ TURNED: Mapping[str, Values] = {"yaw": [50.0] * 40, "pitch": [0.0] * 40}
 
 def test_shares_of_a_class_by_hand() -> None:
     (row,) = told([*pupils(6, AHEAD), *pupils(2, TURNED, first=7)]).classes
-    assert (row.name, row.people, row.clips) == ("7b", 8, 8)
+    assert (row.name, row.people, row.clips) == ("class 1", 8, 8)
     first, second = row.stretches
     assert (first.start, first.end, first.people) == (0, 10, 8)
     assert first.signals["ahead"].value == 0.75
@@ -48,7 +49,7 @@ def test_shares_of_a_class_by_hand() -> None:
 
 def test_groups_below_the_least_number_are_not_told_and_not_named() -> None:
     found = told([*pupils(5, AHEAD, "7b"), *pupils(4, AHEAD, "anna")])
-    assert [row.name for row in found.classes] == ["7b"]
+    assert [row.people for row in found.classes] == [5]
     assert found.hidden == 1
     assert "anna" not in found.to_json()
     assert told(pupils(5, AHEAD), least=6).classes == ()
@@ -61,6 +62,53 @@ def test_a_stretch_with_too_few_people_is_left_out_of_the_totals_too() -> None:
     assert row.stretches[1].signals == {}
     assert row.hidden == 1
     assert row.whole.signals["smile"].value == 1  # of the first 10 s alone: nothing of the others can be worked out
+
+
+def test_clips_of_one_pupil_are_no_class_unless_they_are_said_to_be_of_different_people() -> None:
+    recordings = pupils(5, AHEAD, "anna")
+    found = told(recordings, different=False)
+    assert (found.classes, found.hidden) == ((), 1)
+    assert "anna" not in found.to_json()
+    assert [row.people for row in told(recordings, different=True).classes] == [5]
+
+
+def test_a_room_that_is_filmed_in_two_lessons_counts_once() -> None:
+    lessons = [clip(f"7b/{at}.mp4", *[AHEAD] * 3) for at in range(2)]
+    assert told(lessons, different=False).classes == ()
+    (row,) = told(lessons, different=False, least=3).classes
+    assert (row.people, row.clips) == (3, 2)
+    assert [one.people for one in row.stretches] == [3, 3]
+    assert {figure.n for figure in row.whole.signals.values()} == {3}
+
+
+def test_a_recording_of_one_pupil_does_not_enter_the_numbers_of_a_room() -> None:
+    clips = [clip("7b/room.mp4", *[TURNED] * 5), *pupils(9, AHEAD)]
+    anna = [one.model_copy(update={"id": one.id.replace("lessons/", "")}) for one in clips]
+    (row,) = told(anna, different=False).classes
+    assert (row.people, row.clips) == (5, 1)
+    assert row.whole.signals["ahead"].value == 0
+
+
+def test_classes_of_one_name_in_different_schools_stay_apart() -> None:
+    observations = [*pupils(3, AHEAD, "s1/7b"), *pupils(3, AHEAD, "s2/7b")]
+    found = told(observations)
+    assert (found.classes, found.hidden) == ((), 2)
+    named = told([*observations, *pupils(3, AHEAD, "s2/8a")], names=True)
+    assert [row.name for row in named.classes] == ["s1/7b", "s2/7b", "8a"]
+    assert [row.people for row in named.classes] == [3, 3, 3]
+
+
+def test_classes_are_numbered_unless_names_are_asked_for() -> None:
+    observations = [*pupils(5, AHEAD, "7b"), *pupils(2, AHEAD, "8a"), *pupils(6, AHEAD, "9c")]
+    found = told(observations)
+    assert [(row.name, row.people) for row in found.classes] == [("class 1", 5), ("class 2", 6)]
+    assert [row.name for row in told(observations, names=True).classes] == ["7b", "8a", "9c"]
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_of_one_learner_there_are_no_numbers(names: bool) -> None:
+    found = told(pupils(5, AHEAD), condition="single", names=names)
+    assert (found.classes, found.hidden) == ((), 0)
 
 
 def test_a_face_that_was_lost_and_found_again_is_no_second_person() -> None:

@@ -12,6 +12,7 @@ from emollm.errors import EmollmError
 from emollm.report.cohort import Gathered, Wanted, gather, render, write_cohort_report
 from emollm.report.cohort_engagement import Asked
 from emollm.report.cohort_reading import Contents
+from emollm.report.cohort_view import groups
 from tests.report.cohorts import Values, clip, said, voice, write
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def gathered(path: Path, **wanted: object) -> Gathered:
     return gather(Contents(path), Wanted(**wanted))  # type: ignore[arg-type]
 
 
-ENGAGEMENT = {"kinds": ("engagement",), "names": False, "asked": Asked(every=2.0)}
+ENGAGEMENT = {"kinds": ("engagement",), "names": False, "asked": Asked(every=2.0, different=True)}
 
 
 def test_a_page_holds_everything_and_loads_nothing(tmp_path: Path) -> None:
@@ -70,9 +71,9 @@ def test_a_class_is_told_without_a_name_a_file_a_label_or_a_row_of_a_person(tmp_
     (folder(tmp_path) / "broken anna.jsonl").write_text("{")
     found = gathered(tmp_path, **ENGAGEMENT)
     for text in (render(found), found.report.to_json()):
-        for name in ("anna", "ben", "pupil-", ".mp4", "happiness", "sadness", "p1"):
+        for name in ("anna", "ben", "pupil-", ".mp4", "happiness", "sadness", "p1", "7b", tmp_path.name):
             assert name not in text
-    assert "7b" in render(found)
+    assert "class 1" in render(found)
     assert found.report.rejected == 1
 
 
@@ -97,10 +98,59 @@ def test_the_teachers_condition_and_preference_select_the_parts(tmp_path: Path) 
     assert "What this does not say" not in next_
 
 
+@pytest.mark.parametrize("names", [False, True])
+def test_where_there_is_one_learner_neither_page_nor_json_has_numbers(tmp_path: Path, names: bool) -> None:
+    asked = Asked(every=2.0, condition="single", names=names, different=True)
+    found = gathered(folder(tmp_path), kinds=("engagement",), names=names, asked=asked)
+    page = render(found)
+    assert "There are no numbers of one learner" in page
+    for text in ("%", 'class="num"', "anna", "People"):
+        assert text not in page.partition("<main>")[2]
+    assert (found.report.people, found.report.clips) == (0, 0)
+    assert '"value"' not in found.report.to_json()
+
+
+def test_a_page_without_a_class_says_how_clips_of_different_people_are_added_up(tmp_path: Path) -> None:
+    found = gathered(folder(tmp_path), **{**ENGAGEMENT, "asked": Asked(every=2.0)})
+    assert "--different-people" in render(found)
+    assert (found.report.people, found.report.clips) == (0, 0)
+
+
 def test_people_are_numbered_where_names_are_left_out(tmp_path: Path) -> None:
     page = render(gathered(folder(tmp_path), names=False))
     assert "person 1" in page
     assert "anna" not in page
+
+
+def test_folders_are_numbered_where_names_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "o.jsonl", *(clip(f"pupils/{name}/{at}.mp4", COURSE) for name in ("anna", "ben") for at in range(2)))  # fmt: skip
+    found = gathered(tmp_path, names=False)
+    assert found.report.cohort is not None
+    assert [row.name for row in found.report.cohort.groups] == ["folder 1", "folder 2"]
+    for text in (render(found), found.report.to_json()):
+        for name in ("anna", "ben", "pupils", tmp_path.name):
+            assert name not in text
+
+
+def test_folders_of_one_name_stay_apart_on_the_page(tmp_path: Path) -> None:
+    write(tmp_path / "o.jsonl", *(clip(f"{room}/1.mp4", COURSE) for room in ("s1/7b", "s2/7b", "s2/8a")))
+    found = gathered(tmp_path)
+    assert found.report.cohort is not None
+    assert [row.name for row in found.report.cohort.groups] == ["s1/7b", "s2/7b", "8a"]
+    assert [row.group for row in found.report.cohort.people] == ["s1/7b", "s2/7b", "8a"]
+    for head in ("<h3>s1/7b</h3>", "<h3>s2/7b</h3>", "<h3>8a</h3>"):
+        assert head in render(found)
+
+
+def test_files_of_one_name_in_two_folders_keep_their_own_moments(tmp_path: Path) -> None:
+    own = [*voice("p1", f0_sd=0.8), *said("bad", -0.7, 0.6, 2.4)]
+    write(tmp_path / "o.jsonl", clip("s1/1.mp4", COURSE, more=own), clip("s2/1.mp4", COURSE))
+    report, people, names = gathered(tmp_path, own_words=True)
+    assert report.ambivalence is not None
+    assert report.ambivalence.discords
+    first, second = groups(people, names, 10.0, True, report.ambivalence.discords)
+    assert first.rows[0].discords
+    assert not second.rows[0].discords
 
 
 def test_a_page_takes_its_place_as_a_whole(tmp_path: Path) -> None:

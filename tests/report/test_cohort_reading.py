@@ -29,13 +29,47 @@ def read(folder: Path) -> tuple[Contents, dict[str, tuple[bool, bool]]]:
 def test_records_are_joined_by_their_clip_whatever_file_they_stand_in(tmp_path: Path) -> None:
     a, b, c, d = (clip(f"{name}.mp4", SMILE) for name in "abcd")
     write(tmp_path / "observations.jsonl", a, b)
-    write(tmp_path / "deeper" / "answers.jsonl", answered(b), answered(c).model_copy(update={"id": "./c.mp4"}))
+    write(tmp_path / "answers.jsonl", answered(b), answered(c).model_copy(update={"id": "./c.mp4"}))
     (tmp_path / "d.html").write_text(page_of(d, answered(d)), encoding="utf-8")
     both = {"answer": json.loads(answered(a).to_json()), "observation": json.loads(a.to_json()), "timings": {}}
     (tmp_path / "a.json").write_text(json.dumps(both, indent=2), encoding="utf-8")
     contents, found = read(tmp_path)
     assert found == {"a.mp4": (True, True), "b.mp4": (True, True), "c.mp4": (False, True), "d.mp4": (True, True)}
     assert contents.rejects == []
+    assert contents.doubled == 0
+
+
+def test_records_of_two_folders_with_one_relative_id_are_of_two_clips(tmp_path: Path) -> None:
+    sad = clip("1.mp4", {"AU04": [0.8] * 8})
+    write(tmp_path / "s1" / "answers.jsonl", answered(sad))
+    write(tmp_path / "s2" / "observations.jsonl", clip("1.mp4", SMILE))
+    write(tmp_path / "s3" / "observations.jsonl", sad)
+    contents, found = read(tmp_path)
+    assert found == {"s1/1.mp4": (False, True), "s2/1.mp4": (True, False), "s3/1.mp4": (True, False)}
+    assert [entry.observation.id for entry in contents.entries() if entry.observation] == ["s2/1.mp4", "s3/1.mp4"]
+    assert contents.doubled == 0
+
+
+def test_a_file_of_the_working_folder_joins_no_records_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "s1" / "answers.jsonl", answered(clip("1.mp4", SMILE)))
+    write(tmp_path / "s2" / "observations.jsonl", clip("1.mp4", SMILE))
+    (tmp_path / "s1" / "1.mp4").write_bytes(b"film")
+    monkeypatch.chdir(tmp_path / "s1")
+    assert read(Path(".."))[1] == {"s1/1.mp4": (False, True), "s2/1.mp4": (True, False)}
+
+
+def test_records_of_two_folders_are_joined_where_they_name_the_same_file(tmp_path: Path) -> None:
+    film = tmp_path / "clips" / "1.mp4"
+    film.parent.mkdir()
+    film.write_bytes(b"film")
+    absolute = "/elsewhere/2.mp4"
+    write(tmp_path / "study" / "observations.jsonl", clip("clips/1.mp4", SMILE), clip(absolute, SMILE))
+    write(tmp_path / "study" / "more" / "answers.jsonl", answered(clip(str(film), SMILE)), answered(clip(absolute, SMILE)))  # fmt: skip
+    contents, found = read(tmp_path / "study")
+    assert sorted(found.values()) == [(True, True), (True, True)]
+    assert contents.count == 2
     assert contents.doubled == 0
 
 
@@ -91,11 +125,16 @@ def test_what_other_commands_leave_in_a_folder_is_no_fault(tmp_path: Path) -> No
 
 def test_a_folder_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    for name, text in (("foreign/page.html", "<p>"), ("rejected/rejects.jsonl", '{"id": "b.mp4", "reason": "empty"}')):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
     file = write(tmp_path / "good.jsonl", clip("a.mp4", SMILE))
     for folder, why in (
         (tmp_path / "none", "no such folder"),
         (file, "a file"),
         (tmp_path / "empty", "holds no records"),
+        (tmp_path / "foreign", "holds no records"),
+        (tmp_path / "rejected", "holds no records"),
     ):
         with pytest.raises(DataError, match=why):
             Contents(folder)
@@ -106,3 +145,29 @@ def test_clips_without_a_record_are_known(tmp_path: Path, astronaut: Path) -> No
         (tmp_path / name).write_bytes(astronaut.read_bytes())
     write(tmp_path / "records.jsonl", clip("a.png", SMILE))
     assert [path.name for path in Contents(tmp_path).unmeasured] == ["b.png"]
+
+
+def test_a_record_of_a_clip_hides_no_other_clip_of_its_name(tmp_path: Path, astronaut: Path) -> None:
+    for name in ("s1/1.png", "s2/1.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(astronaut.read_bytes())
+    write(tmp_path / "records.jsonl", clip("s1/1.png", SMILE))
+    assert Contents(tmp_path).unmeasured == [tmp_path / "s2" / "1.png"]
+
+
+def test_a_clip_that_was_moved_is_known_by_its_name_where_only_one_has_it(tmp_path: Path, astronaut: Path) -> None:
+    (tmp_path / "a.png").write_bytes(astronaut.read_bytes())
+    write(tmp_path / "records.jsonl", clip("/elsewhere/a.png", SMILE))
+    assert Contents(tmp_path).unmeasured == []
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "a.png").write_bytes(astronaut.read_bytes())
+    assert len(Contents(tmp_path).unmeasured) == 2
+
+
+@pytest.mark.parametrize("name", ["numbers.json", "records.jsonl"])
+def test_an_empty_file_is_no_fault(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "good.jsonl", clip("a.mp4", SMILE))
+    (tmp_path / name).touch()
+    contents, found = read(tmp_path)
+    assert list(found) == ["a.mp4"]
+    assert contents.rejects == []
