@@ -69,13 +69,12 @@ class Generator(Protocol):
 class PromptTooLong(ModelError):
     """The prompt and the reply asked for do not fit the model's context."""
 
-    def __init__(self, name: str, prompt: int, reply: int, limit: int) -> None:
-        self.over = prompt + reply - limit
-        """By how many tokens."""
-        super().__init__(
-            f"{name} reads {limit} tokens, but the prompt has {prompt} and the reply may take {reply}: "
-            f"{self.over} too many; shorten the prompt or the reply"
-        )
+    def __init__(self, name: str, prompt: int | None, reply: int | None, limit: int) -> None:
+        more = "which are fewer than prompt and reply take"
+        if prompt is not None and reply is not None:
+            over = prompt + reply - limit
+            more = f"but the prompt has {prompt} and the reply may take {reply}: {over} too many"
+        super().__init__(f"{name} reads {limit} tokens, {more}; shorten the prompt or the reply")
 
 
 def open_generator(name: str = DEFAULT) -> Generator:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from emollm.clip_files import for_json
 from emollm.endpoint import CONNECT_SECONDS, EndpointError, Fault
 from emollm.errors import ConfigError, DataError, MediaError, one_line
 from emollm.patience import Patience
@@ -19,11 +20,13 @@ from emollm.types import Answer, FollowUp, Observation, Record
 
 READ_SECONDS = 900.0
 """How long the server may take for one clip."""
-TRIES = 8
-"""Of each request: with the waits between them a server has two minutes to come back."""
+TRIES = 11
+"""Of each request: with the waits between them a server has three minutes to come back."""
 _OF_CLIP = {400: DataError, 413: MediaError, 415: MediaError, 422: MediaError}
 """Statuses that speak of one clip."""
-_PASSING = (408, 429, 500, 502, 503, 504)
+_PASSING = (429, 500, 502, 503)
+_LATE = (408, 504)
+"""Statuses of a clip that takes longer than the server allows; asked again it would do so again."""
 
 R = TypeVar("R", bound=Record)
 
@@ -70,7 +73,7 @@ class Remote:
 
     def __init__(self, address: str) -> None:
         self.base = base_of(address)
-        self._patience = Patience(TRIES, workers=32)
+        self._patience = Patience(TRIES)
 
     def __reduce__(self) -> "tuple[type[Remote], tuple[str]]":
         """Its address: locks stay where they are."""
@@ -152,7 +155,7 @@ class Remote:
             if file is not None:
                 try:
                     more["files"] = {
-                        "file": (file.name, stack.enter_context(file.open("rb")), "application/octet-stream")
+                        "file": (for_json(file.name), stack.enter_context(file.open("rb")), "application/octet-stream")
                     }
                 except (OSError, ValueError) as error:
                     raise MediaError(f"{file}: cannot be read: {one_line(str(error))}") from error
@@ -174,6 +177,9 @@ class Remote:
                 raise EndpointError(
                     f"{self.base}: no server can be reached there; start it or mend the address", fault
                 ) from error
+            except requests.exceptions.Timeout as error:
+                told = f"{file or self.base}: no answer within {READ_SECONDS:.0f} s; give a shorter clip"
+                raise EndpointError(told, Fault.REQUEST) from error
             except (requests.exceptions.RequestException, ValueError) as error:
                 raise EndpointError(f"{self.base}: does not answer: {one_line(str(error))}", Fault.PASSING) from error
         raise self._refused(response, file)
@@ -190,6 +196,8 @@ class Remote:
             return _OF_CLIP[status](name + message.removeprefix(f"{file.name}: " if file is not None else ""))
         if status == 401:
             return EndpointError(f"{self.base}: refuses the key ({message}); set EMOLLM_API_KEY", Fault.SERVER)
+        if status in _LATE:
+            return EndpointError(f"{file or self.base}: {message}", Fault.REQUEST)
         if status in _PASSING:
             return EndpointError(f"{self.base}: {message}", Fault.PASSING, _wait(response.headers.get("Retry-After")))
         return EndpointError(f"{self.base}: answers {status} ({message}); is it emollm serve?", Fault.SERVER)

@@ -29,6 +29,7 @@ import numpy as np
 from emollm.errors import EmollmError
 from emollm.eval.bench_machine import machine
 from emollm.eval.bench_table import put
+from emollm.files import replacing
 from emollm.generate import EMBEDDED
 
 TOKENS = 64
@@ -50,7 +51,7 @@ class Server(NamedTuple):
     process: "subprocess.Popen[str]"
 
     def chat(self, content: Any, tokens: int) -> tuple[int, dict[str, Any]]:
-        """Status and body of a reply of just so many tokens."""
+        """Status and body of a reply of just so many tokens; 0 and nothing where there is none."""
         import requests
 
         body = {
@@ -60,8 +61,11 @@ class Server(NamedTuple):
             "ignore_eos": True,
             "temperature": 0,
         }
-        response = requests.post(f"{self.url}/v1/chat/completions", json=body, timeout=900)
-        return response.status_code, response.json()
+        try:
+            response = requests.post(f"{self.url}/v1/chat/completions", json=body, timeout=900)
+            return response.status_code, response.json()
+        except requests.RequestException:
+            return 0, {}
 
     def memory(self) -> float:
         """MiB of all its processes together, shared pages shared out."""
@@ -157,14 +161,12 @@ def measure_photo(own: Server, photo: Path, rounds: int = 4) -> dict[str, Any]:
             found, took = in_parallel([partial(own.chat, content, TOKENS) for content in contents[name]], AT_ONCE)
             seconds[name] += took
             said[name] += found
-    count = rounds * AT_ONCE
-    prompts = [
-        round(statistics.mean(body["usage"]["prompt_tokens"] for status, body in said[name] if status == 200))
-        for name in ("photo", "text")
-    ]
+    used = {name: [body["usage"] for status, body in said[name] if status == 200] for name in said}
+    prompts = [round(statistics.mean(one["prompt_tokens"] for one in used[name])) for name in ("photo", "text")]
     return {
-        "photo": count / seconds["photo"], "text": count / seconds["text"], "prompt": prompts[0], "plain": prompts[1],
-        "answered": sum(status == 200 for name in said for status, _ in said[name]), "of": 2 * count,
+        "photo": len(used["photo"]) / seconds["photo"], "text": len(used["text"]) / seconds["text"],
+        "prompt": prompts[0], "plain": prompts[1],
+        "answered": len(used["photo"]) + len(used["text"]), "of": 2 * rounds * AT_ONCE,
     }  # fmt: skip
 
 
@@ -238,7 +240,7 @@ def measure_load(own: Server, photo: Path) -> dict[str, Any]:
         times = sorted(one for _, one in said)
         answered = sum(status == 200 for (status, _), _ in said)
         rows.append({
-            "workers": workers, "answered": answered, "rate": LOADED / seconds, "middle": times[len(times) // 2],
+            "workers": workers, "answered": answered, "rate": answered / seconds, "middle": times[len(times) // 2],
             "late": times[int(len(times) * 0.95)],
         })  # fmt: skip
     return {"rows": rows}
@@ -250,7 +252,12 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def measure_kill(own: Server) -> dict[str, Any]:
-    """What happens to requests when vLLM is killed under load, and when it answers again."""
+    """What happens to requests when vLLM is killed under load, and when it answers again: its API server, and the core that computes."""
+    return {name: _killed(own, name) for name in ("api_server", "EngineCore")}
+
+
+def _killed(own: Server, name: str) -> dict[str, Any]:
+    import psutil
     import requests
 
     stop = threading.Event()
@@ -271,29 +278,36 @@ def measure_kill(own: Server) -> dict[str, Any]:
                 bare.append("Retry-After" not in response.headers)
                 sleep(0.5)
 
-    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(AT_ONCE)]
-    for thread in threads:
-        thread.start()
-    sleep(10)
-    victim = next(
-        process
-        for process in _below(own.process.pid)
-        if "api_server" in (line := Path(f"/proc/{process}/cmdline").read_bytes().decode()) and "keeper" not in line
-    )
-    os.kill(victim, 9)
-    began = perf_counter()
-    while requests.get(f"{own.url}/health", timeout=10).status_code == 200:
-        sleep(0.05)
-    noticed = perf_counter() - began
-    while requests.get(f"{own.url}/health", timeout=10).status_code != 200:
-        sleep(0.2)
-    back = perf_counter() - began
-    sleep(5)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    threads = [threading.Thread(target=ask, args=(seed,), daemon=True) for seed in range(AT_ONCE)]
+    with _all(threads, stop):
+        sleep(10)
+        called = [
+            (one, " ".join([*one.cmdline(), one.name()])) for one in psutil.Process(own.process.pid).children(True)
+        ]
+        next(one for one, line in called if name in line and "keeper" not in line).kill()
+        began = perf_counter()
+        while requests.get(f"{own.url}/health", timeout=10).status_code == 200:
+            sleep(0.05)
+        noticed = perf_counter() - began
+        while requests.get(f"{own.url}/health", timeout=10).status_code != 200:
+            sleep(0.2)
+        back = perf_counter() - began
+        sleep(5)
     counts = {str(status): statuses.count(status) for status in sorted(set(statuses))}
     return {"noticed": noticed, "back": back, "statuses": counts, "without_retry": sum(bare)}
+
+
+@contextmanager
+def _all(threads: Sequence[threading.Thread], stop: threading.Event) -> Iterator[None]:
+    """Starts them; in the end they are stopped and waited for."""
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def measure_soak(own: Server, photo: Path, seconds: float) -> dict[str, Any]:
@@ -310,19 +324,18 @@ def measure_soak(own: Server, photo: Path, seconds: float) -> dict[str, Any]:
             place += 1
             (part,) = photos(photo, 1, 100_000 + seed * 10_000 + place)
             body = {"file": {"name": "photo.jpg", "data": part["image_url"]["url"].partition(",")[2]}}
-            answered.append(requests.post(f"{own.url}/v1/explain", json=body, timeout=900).status_code)
+            try:
+                answered.append(requests.post(f"{own.url}/v1/explain", json=body, timeout=900).status_code)
+            except requests.RequestException:
+                answered.append(0)
 
-    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
+    threads = [threading.Thread(target=ask, args=(seed,), daemon=True) for seed in range(4)]
     samples: list[tuple[float, float]] = []
     began = perf_counter()
-    while perf_counter() < end:
-        sleep(min(10.0, seconds / 20))
-        samples.append((perf_counter() - began, own.memory()))
-    stop.set()
-    for thread in threads:
-        thread.join()
+    with _all(threads, stop):
+        while perf_counter() < end:
+            sleep(min(10.0, seconds / 20))
+            samples.append((perf_counter() - began, own.memory()))
     kept = [value for at, value in samples if at > seconds / 5]
     third = max(1, len(kept) // 3)
     return {
@@ -336,7 +349,8 @@ def as_text(found: dict[str, dict[str, Any]], threads: int) -> str:
     rows = []
     if own := found.get("photo"):
         told = f"{own['photo']:.2f} / {own['text']:.2f} = **{own['photo'] / own['text']:.2f}**"
-        prompts = f"{own['prompt']} and {own['plain']} tokens of prompt, {TOKENS} of reply, {AT_ONCE} at a time"
+        prompts = f"{own['prompt']} and {own['plain']} tokens of prompt, {TOKENS} of reply, {AT_ONCE} at a time; "
+        prompts += f"{own['answered']} of {own['of']} answered"
         rows.append(("requests a second, a new face photo each / text alone", told, "0.8", prompts))
     if own := found.get("generate"):
         told = f"{own['server']:.1f} / {own['generate']:.1f} = **{own['server'] / own['generate']:.1f} ×**"
@@ -354,10 +368,10 @@ def as_text(found: dict[str, dict[str, Any]], threads: int) -> str:
         told = f"**{row['answered']} of {LOADED}**, {row['rate']:.1f} a second"
         beside = f"half within {row['middle']:.1f} s, 95 % within {row['late']:.1f} s"
         rows.append((f"{LOADED} requests of {LOAD_TOKENS} tokens, {row['workers']} at a time", told, "all", beside))
-    if own := found.get("kill"):
+    for name, own in found.get("kill", {}).items():
         told = ", ".join(f"{count} × {status}" for status, count in own["statuses"].items())
         beside = f"noticed after {own['noticed']:.1f} s, answers again after {own['back']:.0f} s; 503 without Retry-After: {own['without_retry']}"
-        rows.append((f"vLLM killed -9 under {AT_ONCE} clients", told, "answer or 503", beside))
+        rows.append((f"vLLM's {name} killed -9 under {AT_ONCE} clients", told, "answer or 503", beside))
     if own := found.get("soak"):
         told = f"**{own['first']:.0f} → {own['last']:.0f} MiB**, most {own['most']:.0f}"
         beside = f"{own['answered']} of {own['requests']} explanations answered"
@@ -398,7 +412,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 found[name] = measures[name]()
                 print(json.dumps({name: found[name]}), file=sys.stderr, flush=True)
                 if given.json is not None:
-                    given.json.write_text(json.dumps(found, indent=1), "utf-8")
+                    with replacing(given.json, "w") as file:
+                        json.dump(found, file, indent=1)
     except (EmollmError, KeyError) as error:
         print(f"bench_serve: {error}", file=sys.stderr)
         return 2

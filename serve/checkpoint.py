@@ -12,6 +12,9 @@ from emollm.generate import EMBEDDED, content_hash
 PACKAGES = ("vllm", "fastapi", "uvicorn", "httpx", "multipart", "prometheus_client", "tokenizers")
 """What the extra brings, by the names that are imported."""
 
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Of adapters, for which vLLM has room."""
+
 
 class Checkpoint(NamedTuple):
     """A model that vLLM can serve, as far as its files tell."""
@@ -144,4 +147,9 @@ def _adapter(given: str, base: Path) -> tuple[str, Path, int]:
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise ModelError(f"--lora {name}: no folder {folder}; give the folder `adapter` of a run")
-    return name, folder.resolve(), refuse_other_base(folder, base)
+    rank = refuse_other_base(folder, base)
+    if rank > RANKS[-1]:
+        raise ModelError(
+            f"--lora {name}: rank {rank}, but vLLM has room for {RANKS[-1]} at most; train one of a lower rank"
+        )
+    return name, folder.resolve(), rank

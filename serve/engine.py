@@ -7,21 +7,20 @@ It listens on a socket in a private folder, so that nobody but this user's proce
 import asyncio
 import logging
 import os
+import shutil
 import sys
-import tempfile
 import time
 from collections import deque
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 
 from emollm.errors import ModelError, one_line
-from emollm.serve.checkpoint import Checkpoint
+from emollm.serve.checkpoint import RANKS, Checkpoint
 from emollm.serve.keeper import GONE
-from emollm.serve.leftovers import PREFIX
+from emollm.serve.leftovers import PREFIX, new_folder
 from emollm.serve.refusals import Refused
 from emollm.serve.settings import EngineSettings
 
@@ -66,7 +65,8 @@ def environment(settings: EngineSettings) -> dict[str, str]:
         own["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"  # else several servers crowd the same cores
         if settings.threads:
             own["OMP_NUM_THREADS"] = str(settings.threads)
-    return {**os.environ, **own}
+    others = {name: value for name, value in os.environ.items() if name != "VLLM_API_KEY"}  # only the front asks it
+    return {**others, **own}
 
 
 def on_cpu() -> bool:
@@ -81,7 +81,7 @@ def on_cpu() -> bool:
 
 def _rank(rank: int) -> int:
     """The next rank that vLLM has room for."""
-    return next(each for each in (8, 16, 32, 64, 128, 256, 320, 512) if each >= rank)
+    return next(each for each in RANKS if each >= rank)
 
 
 class Listening(NamedTuple):
@@ -110,7 +110,7 @@ class Engine:
         """How often it was started."""
         self.failed: ModelError | None = None
         """Why it could not be started, where that will not change."""
-        self._folder = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-engine-")
+        self._folder = new_folder(PREFIX)
         self._said: deque[str] = deque(maxlen=_SAID)
         self._keeper: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -122,17 +122,17 @@ class Engine:
     def begin(self) -> None:
         """Starts it, and watches it from now on."""
         self._watch = asyncio.create_task(self._watched())
+        self._watch.add_done_callback(self._unwatched)
 
     async def end(self) -> None:
         """Ends it with all its processes."""
         if self._watch is not None:
             self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
+            await asyncio.wait({self._watch})
         await self._stop()
         await self.client.aclose()
         self.threads.close()
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     async def ready(self) -> None:
         """Waits for its first answer.
@@ -172,8 +172,7 @@ class Engine:
     async def _watched(self) -> None:
         wait = 1.0
         while True:
-            await self._start()
-            if await self._comes_up():
+            if await self._starts() and await self._comes_up():
                 wait = 1.0
                 self._took = time.monotonic() - self._began
                 self.up.set()
@@ -189,6 +188,22 @@ class Engine:
             await self._stop()
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
+
+    def _unwatched(self, watch: asyncio.Task[None]) -> None:
+        """Tells those who wait that nobody watches any more, if that was a fault."""
+        if not watch.cancelled() and (error := watch.exception()) is not None:
+            log.error("vLLM is not watched any more", exc_info=error)
+            self.failed = self.failed or ModelError(f"vLLM is not watched any more: {one_line(repr(error))}")
+
+    async def _starts(self) -> bool:
+        """Whether a process could be started; a machine that is out of memory or of file handles may have them later."""
+        try:
+            await self._start()
+        except OSError as error:
+            self._said.append(f"Error: {error.strerror or error}")
+            log.warning("vLLM cannot be started: %s", error)
+            return False
+        return True
 
     async def _start(self) -> None:
         self.starts += 1
@@ -206,7 +221,7 @@ class Engine:
         self._keeper = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "emollm.serve.keeper", *command(self.served, self._settings), *where,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            cwd=self._folder.name, env=own, start_new_session=True, limit=2**20,
+            cwd=self._folder, env=own, start_new_session=True, limit=2**20,
         )  # fmt: skip
         self._reader = asyncio.create_task(self._read(self._keeper))
 
@@ -218,7 +233,7 @@ class Engine:
             near = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host
             where, base, uds = ["--host", host, "--port", str(port)], f"http://{near}:{port}", None
         else:
-            uds = str(Path(self._folder.name) / f"{self.starts}.sock")
+            uds = str(self._folder / f"{self.starts}.sock")
             where, base = ["--uds", uds], BASE
         return (
             where,
@@ -245,12 +260,12 @@ class Engine:
                 log.debug("vllm: %s", text)
 
     async def _stop(self) -> None:
-        keeper, self._keeper = self._keeper, None
-        if keeper is None:
+        if (keeper := self._keeper) is None:
             return
         assert keeper.stdin
         keeper.stdin.close()
         await keeper.wait()
+        self._keeper = None
         await asyncio.wait([self._reader], timeout=5)
         self._reader.cancel()
 

@@ -63,7 +63,7 @@ async def unless_gone(request: Request, work: Awaitable[Any], seconds: float) ->
             return task.result()
         if gone.done():
             raise Refused(400, "the client has gone")
-        raise Refused(503, f"not done within {seconds:.0f} s", "timeout", retry_after=30)
+        raise Refused(504, f"not done within {seconds:.0f} s; give a shorter clip", "timeout")
     finally:
         gone.cancel()
         task.cancel()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from emollm.errors import DataError, MediaError
@@ -96,18 +97,20 @@ class Measurers:
         if not items:
             return []
         told = [json.loads(item.to_json()) for item in items]
-        said = await self._do({"job": "show", "items": told, "into": str(into), "whole": whole}, "the media", None)
         found = []
-        for each in said["shown"]:
-            path = Path(each["path"])
-            boxes = tuple(tuple(box) for box in each.get("boxes", ()))
-            found.append(Shown(each["type"], path.read_bytes(), each.get("mark"), boxes))
-            path.unlink()
+        try:
+            with TemporaryDirectory(dir=into) as own:  # other people of the same clip are shown at the same time
+                said = await self._do({"job": "show", "items": told, "into": own, "whole": whole}, "the media", None)
+                for each in said["shown"]:
+                    boxes = tuple(tuple(box) for box in each.get("boxes", ()))
+                    found.append(Shown(each["type"], Path(each["path"]).read_bytes(), each.get("mark"), boxes))
+        except FileNotFoundError as error:
+            raise Refused(408, "the request ended before its media were shown") from error
         return found
 
     async def _do(self, job: dict[str, Any], name: str, progress: Progress | None) -> dict[str, Any]:
         async with self._room:
-            measurer = self._idle.pop() if self._idle else await self._started()
+            measurer = await self._one()
             try:
                 said = await asyncio.wait_for(measurer.ask(job, progress), self._limits.measure_seconds)
             except TimeoutError:
@@ -123,13 +126,28 @@ class Measurers:
             except _Fallen:
                 await self._drop(measurer)
                 raise Refused(422, f"{name}: took more memory than there is for one file; give a smaller one") from None
+            except BaseException:
+                await self._drop(measurer)
+                raise
             self._idle.append(measurer)
         if (error := said.get("error")) is None:
             return said
-        message = str(error["message"]).replace(str(job.get("path")), name)
+        message = str(error["message"])
+        for path in (job.get("path"), *(item["path"] for item in job.get("items", ()))):
+            message = message.replace(path, name) if path else message
         if error["kind"] == "MemoryError":
             raise Refused(413, f"{name}: took more memory than there is for one file; give a smaller one")
+        if error["kind"] == "Fault":
+            raise RuntimeError(f"measuring: {message}")
         raise _ERRORS.get(error["kind"], DataError)(message)
+
+    async def _one(self) -> "_Measurer":
+        """One that lives; those that fell while they were idle are forgotten."""
+        while self._idle:
+            if (measurer := self._idle.pop()).lives:
+                return measurer
+            await self._drop(measurer)
+        return await self._started()
 
     async def _started(self) -> "_Measurer":
         return await _Measurer.started(self._perception, self._limits)
@@ -178,6 +196,11 @@ class _Measurer:
             raise
         return own
 
+    @property
+    def lives(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.returncode is None
+
     async def ask(self, job: dict[str, Any], progress: Progress | None) -> dict[str, Any]:
         """What a job gives."""
         await self._tell(job)
@@ -213,8 +236,9 @@ class _Measurer:
 
     async def _heard(self) -> dict[str, Any]:
         assert self._process.stdout
-        line = await self._process.stdout.readline()
-        if not line.endswith(b"\n"):
-            raise _Fallen
-        said: dict[str, Any] = json.loads(line)
+        try:
+            line = await self._process.stdout.readline()
+            said: dict[str, Any] = json.loads(line)
+        except ValueError as error:  # nothing more comes, half a line, or one that is too long
+            raise _Fallen from error
         return said

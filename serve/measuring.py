@@ -20,6 +20,7 @@ import resource
 import struct
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -133,6 +134,9 @@ def _done(
         return {"error": {"kind": type(error).__name__, "message": str(error)}}
     except MemoryError:
         return {"error": {"kind": "MemoryError", "message": "not enough memory"}}
+    except Exception as error:  # a fault of ours, or a folder that is gone: the process goes on with the next file
+        traceback.print_exc()
+        return {"error": {"kind": "Fault", "message": type(error).__name__}}
 
 
 def _observed(job: dict[str, Any], settings: PerceptionSettings, progress: Any) -> Observation:

@@ -18,6 +18,7 @@ TYPES = {
     429: "rate_limit_error",
     500: "server_error",
     503: "service_unavailable",
+    504: "timeout_error",
 }
 """Status -> type of the error."""
 
@@ -88,10 +89,12 @@ def refusal_of(error: BaseException) -> Refused:
 
 
 def told_by(status: int, said: Mapping[str, Any]) -> Refused:
-    """The refusal in a reply of vLLM: a message that is the client's to mend, or a fault."""
+    """The refusal in a reply of vLLM: a message that is the client's to mend; or 503, for it is watched and started again."""
     error = said.get("error", said)
     message = error.get("message") if isinstance(error, Mapping) else None
     text = str(message or "the engine does not answer")
     if status == 404:
         return Refused(404, text, "model_not_found")
-    return Refused(status if status in TYPES else 503 if status >= 500 else 400, text)
+    if status >= 500:
+        return Refused(503, f"the engine failed ({text}); ask again", "engine_away", retry_after=10)
+    return Refused(status if status in TYPES else 400, text)

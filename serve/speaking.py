@@ -7,6 +7,7 @@ conversation is, token for token, the one of training and of ``emollm explain``.
 import base64
 import json
 import math
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from emollm.errors import DataError, ModelError
-from emollm.generate import CONTROL, MAX_TOKENS, neutral
+from emollm.generate import CONTROL, MAX_TOKENS, PromptTooLong, neutral
 from emollm.samples import MediaItem
 from emollm.serve.checkpoint import Checkpoint
 from emollm.serve.measurers import Shown
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PATH = "/v1/chat/completions"
+_LONG = re.compile(r"maximum (?:context|model) length")
+"""What vLLM says of a conversation that does not fit."""
 
 
 class Spoken(NamedTuple):
@@ -248,8 +251,15 @@ class VllmSpeaker:
         except (httpx.HTTPError, RuntimeError, ValueError) as error:
             raise _gone() from error
         if response.status_code != 200:
-            raise told_by(response.status_code, said)
+            raise self._refusal(response.status_code, said)
         return said
+
+    def _refusal(self, status: int, said: dict[str, Any]) -> ModelError | Refused:
+        """What a status of vLLM amounts to."""
+        refused = told_by(status, said)
+        if status == 400 and _LONG.search(str(refused)):
+            return PromptTooLong(self.name, None, None, self._served.context)
+        return refused
 
     def _pieces(self, body: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
         """Texts and tokens of a reply as they come."""
@@ -259,7 +269,7 @@ class VllmSpeaker:
         try:
             with self._client.stream("POST", PATH, json=asked) as response:
                 if response.status_code != 200:
-                    raise told_by(response.status_code, json.loads(response.read()))
+                    raise self._refusal(response.status_code, json.loads(response.read()))
                 for line in response.iter_lines():
                     if self._stop.is_set():
                         raise ModelError("stopped")

@@ -123,9 +123,8 @@ def test_other_text_is_left_alone(text: str) -> None:
 
 def test_a_long_prompt_is_refused_with_the_number_of_tokens(generator: TransformersGenerator) -> None:
     prompt = len(generator.tokens([message("x" * 300)]))
-    with pytest.raises(PromptTooLong, match=f"{prompt + 50 - 256} too many") as caught:
+    with pytest.raises(PromptTooLong, match=f"{prompt + 50 - 256} too many"):
         generator.generate([message("x" * 300)], max_tokens=50)
-    assert caught.value.over == prompt + 50 - 256
 
 
 def test_media_is_refused(generator: TransformersGenerator) -> None:

@@ -33,6 +33,7 @@ from emollm.cli.interrupts import Interrupts
 from emollm.cli.journal import Form, Journal, Lines, Stamp, stamp_of
 from emollm.cli.meter import Meter, Watch, people_text
 from emollm.clip_files import clip_id, for_json
+from emollm.endpoint import EndpointError, Fault
 from emollm.errors import DataError, EmollmError, MediaError
 from emollm.files import rejects_of_others, replacing
 from emollm.types import Record
@@ -226,6 +227,11 @@ class Batch(Generic[R]):
             raise
         except (MediaError, DataError) as error:
             self._reject(id, type(error).__name__, str(error))
+            return None
+        except EndpointError as error:
+            if error.fault not in (Fault.PASSING, Fault.REQUEST):
+                raise
+            self._reject(id, type(error).__name__, f"{id}: {error}")  # others may be answered
             return None
         except MemoryError:
             self._reject(id, "MemoryError", f"{id}: not enough memory for this clip")

@@ -4,10 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from PIL import Image
 
 from emollm.cli.clip_list import read_list
@@ -78,6 +81,50 @@ def test_a_server_that_is_none_is_told_in_one_line(clips: Path, vllm_server: Any
     for address in ("127.0.0.1:8000", "ftp://x", "http://a:b@c"):
         with pytest.raises(ConfigError):
             Remote(address)
+
+
+def test_a_clip_that_the_server_never_finishes_is_rejected_and_the_others_are_explained(
+    fronted: Any, clips: Path, tmp_path: Path
+) -> None:
+    """Between both stands a server that says of one clip that it took too long."""
+
+    class Between(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._tell(requests.get(f"{fronted.url}{self.path}", timeout=60))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if b"slow" in body[:300]:
+                late = {"error": {"message": "not done within 900 s"}}
+                return self._write(504, json.dumps(late).encode())
+            kind = {"Content-Type": self.headers["Content-Type"]}
+            return self._tell(requests.post(f"{fronted.url}{self.path}", data=body, headers=kind, timeout=120))
+
+        def _tell(self, response: requests.Response) -> None:
+            self._write(response.status_code, response.content)
+
+        def _write(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    paths = [tmp_path / name for name in ("slow.png", "a\udcff.png", "b.png")]
+    for path in paths:
+        shutil.copy(clips / "a.png", path)
+    out = tmp_path / "answers.jsonl"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Between) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        run = explain(*paths, "--endpoint", f"http://127.0.0.1:{server.server_port}", "--out", out)
+        server.shutdown()
+    assert run.returncode == 1, run.stderr
+    assert "2 of 3 clips done" in run.stderr
+    (reject,) = [json.loads(line) for line in (tmp_path / "rejects.jsonl").read_text("utf-8").splitlines()]
+    assert "slow.png" in reject["id"]
+    assert "not done within" in reject["reason"]
 
 
 def test_a_row_of_a_data_set_gets_its_answer_or_its_error(fronted: Any, clips: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """``emollm serve`` as a process: what it refuses before anything starts, and what is left when it or its vLLM is killed."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -18,8 +19,12 @@ import psutil
 import pytest
 import requests
 
+from emollm.errors import ModelError
 from emollm.modeling.assemble import save
 from emollm.modeling.tiny import tiny
+from emollm.serve.checkpoint import find_checkpoint
+from emollm.serve.engine import Engine
+from emollm.serve.settings import EngineSettings
 
 LITTLE = (
     "--set",
@@ -90,6 +95,28 @@ def test_an_adapter_of_another_base_is_refused(tmp_path: Path, folder: Path) -> 
     (tmp_path / WEIGHTS).write_bytes(b"0")
     write_base(tmp_path, Base("elsewhere", "0123456789abcdef"))
     assert "another base model, elsewhere" in refused(str(folder), "--lora", f"mine={tmp_path}")
+
+
+def test_who_waits_for_a_vllm_that_cannot_be_started_is_told_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(error: Exception) -> None:
+        engine = Engine(find_checkpoint(str(folder)), EngineSettings())
+
+        async def start() -> None:
+            engine.starts += 1
+            raise error
+
+        monkeypatch.setattr(engine, "_start", start)
+        engine.begin()
+        try:
+            async with asyncio.timeout(20):
+                await engine.ready()
+        finally:
+            await engine.end()
+
+    with pytest.raises(ModelError, match="Cannot allocate memory"):
+        asyncio.run(work(OSError(12, "Cannot allocate memory")))
+    with pytest.raises(ModelError, match="not watched any more"):
+        asyncio.run(work(ValueError("a fault")))
 
 
 def test_without_vllm_the_extra_is_named(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,123 @@
+"""The measuring processes: several at work on one clip, one that fell while nobody used it, a request that is gone."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from emollm.answering import shown
+from emollm.perception import observe
+from emollm.perception.settings import PerceptionSettings
+from emollm.serve.measurers import Measurers
+from emollm.serve.refusals import Refused, told_by
+from emollm.serve.settings import MeasureLimits
+from emollm.types import Clip
+
+
+def opened(processes: int) -> Measurers:
+    return Measurers(PerceptionSettings(), MeasureLimits(), processes)
+
+
+def test_people_of_one_clip_that_are_shown_at_the_same_time_get_their_own_pictures(group: Path, tmp_path: Path) -> None:
+    clip = Clip(id="group", image=group)
+    observation = observe(clip)
+    asked = [shown(clip, observation, one.id, "Why?").media for one in observation.people]
+    assert len(asked) > 2
+
+    async def work() -> tuple[list[object], list[object]]:
+        measurers = opened(2)
+        try:
+            alone = [await measurers.show(list(media), tmp_path, False) for media in asked]
+            together = await asyncio.gather(*(measurers.show(list(media), tmp_path, False) for media in asked * 4))
+        finally:
+            await measurers.end()
+        return alone * 4, list(together)
+
+    alone, together = asyncio.run(work())
+    assert together == alone
+    assert len({one[0].mark for one in alone}) == len(asked)  # type: ignore[index]
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_process_that_fell_while_it_was_idle_is_not_the_next_files_fault(astronaut: Path) -> None:
+    async def work() -> int:
+        measurers = opened(1)
+        try:
+            await measurers.begin()
+            (idle,) = measurers._idle
+            idle._process.send_signal(signal.SIGKILL)
+            while idle.lives:
+                await asyncio.sleep(0.01)
+            observation = await measurers.observe(astronaut, "photo")
+        finally:
+            await measurers.end()
+        return len(observation.people)
+
+    assert asyncio.run(work()) == 1
+
+
+def test_a_folder_that_is_gone_ends_the_request_and_not_the_process(group: Path, tmp_path: Path) -> None:
+    clip = Clip(id="group", image=group)
+    observation = observe(clip)
+    media = list(shown(clip, observation, observation.people[0].id, "Why?").media)
+
+    async def work() -> tuple[int, int]:
+        measurers = opened(1)
+        try:
+            await measurers.begin()
+            before = measurers._idle[0]._process.pid
+            with pytest.raises(Refused):
+                await measurers.show(media, tmp_path / "gone", False)
+            missing = media[0].model_copy(update={"path": tmp_path / "gone.png"})
+            with pytest.raises(Exception, match=r"^(?!.*gone\.png)"):
+                await measurers.show([missing], tmp_path, False)
+            await measurers.show(media, tmp_path, False)
+            return before, measurers._idle[0]._process.pid
+        finally:
+            await measurers.end()
+
+    before, after = asyncio.run(work())
+    assert before == after
+
+
+def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    making = """
+import asyncio, time
+from emollm.perception.settings import PerceptionSettings
+from emollm.serve.measurers import Measurers
+from emollm.serve.settings import MeasureLimits
+async def work():
+    measurers = Measurers(PerceptionSettings(), MeasureLimits(), 1)
+    await measurers.begin()
+    print(measurers._idle[0]._process.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(work())
+"""
+    with subprocess.Popen([sys.executable, "-c", making], stdout=subprocess.PIPE, text=True) as front:
+        assert front.stdout
+        measuring = int(front.stdout.readline())
+        front.kill()
+    end = time.monotonic() + 30
+    while Path(f"/proc/{measuring}").exists() and _state(measuring) != "Z":
+        assert time.monotonic() < end, "the measuring process goes on"
+        time.sleep(0.05)
+
+
+def _state(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_fault_of_the_engine_is_told_with_the_time_after_which_to_ask_again(status: int) -> None:
+    refused = told_by(status, {"error": {"message": "EngineCore encountered an issue"}})
+    assert refused.status == 503
+    assert refused.code == "engine_away"
+    assert "Retry-After" in refused.headers
