@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import cache
 from typing import Any
 
 import httpx
@@ -18,23 +19,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emollm import __version__
 from emollm.errors import EmollmError
+from emollm.serve.callers import stranger
 from emollm.serve.conversations import parameters, request_of, turns_of
 from emollm.serve.engine import Engine
 from emollm.serve.events import event, unless_gone
 from emollm.serve.explaining import Explainer, Told
-from emollm.serve.limits import Gate
+from emollm.serve.limits import Gate, Room
 from emollm.serve.measured import Memory
 from emollm.serve.measurers import Measurers
 from emollm.serve.metrics import Metrics
-from emollm.serve.openapi import BODIES, page
+from emollm.serve.openapi import BODIES, page, taken
 from emollm.serve.refusals import Refused, refusal_of, told_by
 from emollm.serve.settings import ServeSettings
 from emollm.serve.speaking import PATH, Words
-from emollm.serve.uploads import fields_of, json_of, private_folder
+from emollm.serve.uploads import fields_of, json_of, private_folder, readable, refuse_unknown, switched
 
 log = logging.getLogger("emollm.serve")
 
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+LATE = 5.0
+"""Seconds that a stream has for its last words when its time is over."""
 PATHS = ("/health", "/metrics", "/docs", "/openapi.json", "/v1/models", *BODIES)
 
 
@@ -46,7 +50,7 @@ class Front:
         measurers: Decode and measure.
         settings: Limits and defaults.
         keys: One of them has to be given with each request; none for anybody.
-        hosts: Names by which the server may be called, where that is checked; a web page elsewhere cannot take the name of this machine then.
+        local: Whether this machine alone is served: without a key it has to be called by a name of its own then.
     """
 
     def __init__(
@@ -55,13 +59,14 @@ class Front:
         measurers: Measurers,
         settings: ServeSettings,
         keys: Sequence[str] = (),
-        hosts: Sequence[str] = (),
+        local: bool = False,
     ) -> None:
-        self.engine, self.measurers, self.settings, self.hosts = engine, measurers, settings, tuple(hosts)
+        self.engine, self.measurers, self.settings = engine, measurers, settings
+        self.open, self.local = not keys, local
         self.words = Words(engine.served)
         self.memory = Memory(settings, measurers)
         self.explainer = Explainer(engine, self.words, self.memory, measurers, settings)
-        self.gate, self.metrics = Gate(settings.limits, keys), Metrics()
+        self.gate, self.room, self.metrics = Gate(settings.limits, keys), Room(settings.limits), Metrics()
         self._since = int(time.time())
 
     @property
@@ -109,16 +114,17 @@ class Front:
     async def chat(self, request: Request, stack: AsyncExitStack) -> Response:
         """See :mod:`emollm.serve.conversations`."""
         limits = self.settings.limits
-        said = await json_of(request, limits)
-        own = parameters(said, self.models, limits)
-        turns = turns_of(said, limits)
-        client = self.engine.require()
         folder = stack.enter_context(private_folder())
+        with self.room.taken() as take:
+            said = await json_of(request, limits, take)
+            own = parameters(said, self.models, limits)
+            track = readable(said, "track")
+            turns = await asyncio.to_thread(turns_of, said, folder, limits)
+        client = self.engine.require()
+        end = time.monotonic() + limits.request_seconds
 
         async def sent() -> httpx.Response:
-            body = await request_of(
-                said, turns, folder, self.engine.served, self.words, self.memory, self.measurers, limits
-            )
+            body = await request_of(turns, track, folder, self.engine.served, self.words, self.memory, self.measurers)
             asked = client.build_request("POST", PATH, json={**body, **own})
             return await client.send(asked, stream=bool(own.get("stream")))
 
@@ -126,7 +132,7 @@ class Front:
         if not own.get("stream"):
             return JSONResponse(response.json())
         stack.push_async_callback(response.aclose)
-        return Streamed(self._passed_on(response), stack)
+        return Streamed(self._passed_on(response, end), stack, end + LATE)
 
     async def _from_engine(self, sending: Awaitable[httpx.Response]) -> httpx.Response:
         """The reply of vLLM, refusals as ours."""
@@ -143,13 +149,17 @@ class Front:
             said = {}
         raise told_by(response.status_code, said if isinstance(said, dict) else {})
 
-    async def _passed_on(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def _passed_on(self, response: httpx.Response, end: float) -> AsyncIterator[bytes]:
         try:
-            async for piece in response.aiter_raw():
+            async for piece in in_time(response.aiter_raw(), end):
                 yield piece
-        except httpx.HTTPError:
-            yield f"data: {json.dumps(self._fallen().body)}\n\n".encode()
+        except (httpx.HTTPError, TimeoutError) as error:
+            refused = self._late() if isinstance(error, TimeoutError) else self._fallen()
+            yield f"data: {json.dumps(refused.body)}\n\n".encode()
             yield b"data: [DONE]\n\n"
+
+    def _late(self) -> Refused:
+        return Refused(504, f"not done within {self.settings.limits.request_seconds:.0f} s", "timeout")
 
     def _fallen(self) -> Refused:
         wait = self.engine.away().retry_after
@@ -160,19 +170,23 @@ class Front:
     async def explain(self, request: Request, stack: AsyncExitStack) -> Response:
         """See :meth:`emollm.serve.explaining.Explainer.explain`."""
         folder = stack.enter_context(private_folder())
-        upload, said = await fields_of(request, folder, self.settings.limits)
+        with self.room.taken() as take:
+            upload, said = await fields_of(request, folder, self.settings.limits, take, taken("/v1/explain"))
         told = self.explainer.explain(upload, said, folder)
         return await self._told(request, told, said, stack)
 
     async def observe(self, request: Request, stack: AsyncExitStack) -> Response:
         """See :meth:`emollm.serve.explaining.Explainer.observe`."""
         folder = stack.enter_context(private_folder())
-        upload, said = await fields_of(request, folder, self.settings.limits)
+        with self.room.taken() as take:
+            upload, said = await fields_of(request, folder, self.settings.limits, take, taken("/v1/observe"))
         return await self._told(request, self.explainer.observe(upload), said, stack)
 
     async def ask(self, request: Request, stack: AsyncExitStack) -> Response:
         """See :meth:`emollm.serve.explaining.Explainer.ask`."""
-        said = await json_of(request, self.settings.limits)
+        with self.room.taken() as take:
+            said = await json_of(request, self.settings.limits, take)
+        refuse_unknown(said, taken("/v1/ask"))
         return await self._told(request, self.explainer.ask(said), said, stack)
 
     async def _told(
@@ -180,24 +194,24 @@ class Front:
     ) -> Response:
         """All events as they come, or the answer alone."""
         seconds = self.settings.limits.request_seconds
+        end = time.monotonic() + seconds
         stack.push_async_callback(told.aclose)  # type: ignore[attr-defined]
-        if _yes(said.get("stream")):
+        if switched(said, "stream"):
             first = await unless_gone(request, anext(told), seconds)  # an early refusal has its own status
-            return Streamed(self._events(first, told, seconds), stack)
+            return Streamed(self._events(first, told, end), stack, end + LATE)
         data = await unless_gone(request, _answer(told), seconds)
         self._count_parts(data)
         text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
         return Response(text, media_type="application/json")
 
-    async def _events(self, first: Told, told: AsyncIterator[Told], seconds: float) -> AsyncIterator[bytes]:
+    async def _events(self, first: Told, told: AsyncIterator[Told], end: float) -> AsyncIterator[bytes]:
         try:
             yield event(*first)
-            async with asyncio.timeout(seconds):
-                async for name, data in told:
-                    self._count_parts(data)
-                    yield event(name, data)
-        except (EmollmError, MemoryError, TimeoutError, OSError) as error:
-            refused = refusal_of(error)
+            async for name, data in in_time(told, end):
+                self._count_parts(data)
+                yield event(name, data)
+        except (EmollmError, MemoryError, OSError) as error:
+            refused = self._late() if isinstance(error, TimeoutError) else refusal_of(error)
             if refused.status >= 500:
                 log.warning("a stream ended early: %r", error)
             yield event("error", refused.body)
@@ -215,27 +229,44 @@ async def _answer(told: AsyncIterator[Told]) -> Any:
     return [data async for name, data in told if name == "answer"][-1]
 
 
-def _yes(value: Any) -> bool:
-    """A switch of a form or of JSON."""
-    return value is True or (isinstance(value, str) and value.strip().lower() in ("1", "true", "yes", "on"))
+async def in_time(items: AsyncIterator[Any], end: float) -> AsyncIterator[Any]:
+    """The items of another iterator; the time in which they are used counts too.
+
+    Args:
+        items: To be waited for.
+        end: Until when, by ``time.monotonic``.
+
+    Raises:
+        TimeoutError: It is later.
+    """
+    while True:
+        try:
+            item = await asyncio.wait_for(anext(items), end - time.monotonic())
+        except StopAsyncIteration:
+            return
+        yield item
 
 
 class Streamed(StreamingResponse):
-    """Events; what the request holds is given back when the last one is sent or the client has gone.
+    """Events; what the request holds is given back when the last one is sent, the client has gone, or the time is over.
 
     Args:
         content: The events.
         stack: What is given back.
+        end: Until when all have to be sent, by ``time.monotonic``; a client that does not read them keeps no place for longer.
     """
 
-    def __init__(self, content: AsyncIterator[bytes], stack: AsyncExitStack) -> None:
+    def __init__(self, content: AsyncIterator[bytes], stack: AsyncExitStack, end: float) -> None:
         super().__init__(content, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
-        self._content, self._stack = content, stack.pop_all()
+        self._content, self._stack, self._end = content, stack.pop_all(), end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the events."""
         try:
-            await super().__call__(scope, receive, send)
+            async with asyncio.timeout(self._end - time.monotonic()):
+                await super().__call__(scope, receive, send)
+        except TimeoutError:
+            log.info("a stream was not taken in time")
         finally:
             await self._content.aclose()  # type: ignore[attr-defined]
             await self._stack.aclose()
@@ -246,7 +277,7 @@ Handler = Callable[[Request, AsyncExitStack], Awaitable[Response]]
 
 def make_app(front: Front) -> FastAPI:
     """The application with all its paths."""
-    app = FastAPI(title="emollm", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="emollm", version=__version__, openapi_url=None)
 
     def posted(path: str, handler: Handler) -> None:
         async def endpoint(request: Request) -> Response:
@@ -276,9 +307,17 @@ def make_app(front: Front) -> FastAPI:
         with front.gate.entered(request):
             return await front.numbers()
 
+    shown = cache(lambda: page(app.openapi()))
+
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return HTMLResponse(page(app.openapi()))
+    async def docs(request: Request) -> Response:
+        with front.gate.entered(request):
+            return HTMLResponse(shown())
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def described(request: Request) -> Response:
+        with front.gate.entered(request):
+            return JSONResponse(app.openapi())
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
@@ -319,7 +358,8 @@ class Around:
             await send(message)
 
         try:
-            if (refused := self._refused(scope)) is not None:
+            refused = stranger(Headers(scope=scope), self._front.local) if self._front.open else None
+            if refused is not None:
                 await _refusal(refused)(scope, receive, sent)
             else:
                 await self._app(scope, receive, sent)
@@ -331,13 +371,6 @@ class Around:
             path = scope["path"] if scope["path"] in PATHS else "other"  # others would be counted without end
             self._front.metrics.requests.labels(path, str(status)).inc()
             self._front.metrics.seconds.labels(path).observe(time.monotonic() - began)
-
-    def _refused(self, scope: Scope) -> Refused | None:
-        host = Headers(scope=scope).get("Host", "")
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if self._front.hosts and name not in self._front.hosts:
-            return Refused(403, "called by a name that is not this machine's; use 127.0.0.1", "wrong_host")
-        return None
 
 
 def _refusal(refused: Refused) -> Response:

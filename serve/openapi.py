@@ -80,6 +80,12 @@ BODIES: dict[str, dict[str, Any]] = {
 """Path -> what FastAPI is told of it beside its function."""
 
 
+def taken(path: str) -> frozenset[str]:
+    """Names of the fields that a path takes."""
+    contents = BODIES[path]["openapi_extra"]["requestBody"]["content"]
+    return frozenset(name for content in contents.values() for name in content["schema"]["properties"])
+
+
 def page(description: dict[str, Any]) -> str:
     """The description as a page for people.
 

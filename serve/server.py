@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from emollm.errors import ConfigError, one_line
+from emollm.serve.callers import is_local
 from emollm.serve.checkpoint import Checkpoint
 from emollm.serve.engine import Engine, Listening
-from emollm.serve.settings import ServeSettings
+from emollm.serve.settings import LimitSettings, ServeSettings
 
 if TYPE_CHECKING:
     import uvicorn
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 
     from emollm.serve.measurers import Measurers
 
-LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
-"""Names of this machine for itself."""
 _GRACE = 10
 """Seconds that requests have to end when the server is stopped."""
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int, kept: bool = False) -> socket.socket:
     """A socket that listens there.
+
+    Args:
+        host: Address.
+        port: Port; 0 for any that is free.
+        kept: It does not listen, but keeps the port for a process of this user that will, and that shares it as vLLM does.
 
     Raises:
         ConfigError: The port is in use, or the address is not this machine's.
@@ -35,7 +39,11 @@ def bound(host: str, port: int) -> socket.socket:
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         own.bind((host.strip("[]"), port))
-        own.listen(2048)
+        if kept:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        else:
+            own.listen(2048)
     except OSError as error:
         own.close()
         told = one_line(str(error.strerror or error)).lower()
@@ -70,14 +78,14 @@ def serve(
         ConfigError: The port is in use.
         ModelError: vLLM cannot serve the model.
     """
-    own = bound(host, port)  # before anything is started
+    own = bound(host, port, kept=raw)  # before anything is started
     address = f"http://{f'[{host}]' if ':' in host else host}:{own.getsockname()[1]}"
-    if host not in LOCAL and not keys:
+    if not is_local(host) and not keys:
         told(f"{address} can be asked by everybody who reaches this machine; --api-key keeps them out")
     if raw:
         listening = Listening(host, own.getsockname()[1], tuple(keys))
-        own.close()
-        asyncio.run(_raw(served, settings, listening, address, told))
+        with own:
+            asyncio.run(_raw(served, settings, listening, address, told))
         return
     asyncio.run(_fronted(served, settings, own, address, keys, host, told))
 
@@ -113,8 +121,8 @@ async def _fronted(
     sweep(PREFIX)
     engine = Engine(served, settings.engine)
     measurers = Measurers(settings.perception, settings.limits, settings.measurers)
-    front = Front(engine, measurers, settings, keys, LOCAL if host in LOCAL and not keys else ())
-    server = server_of(make_app(front))
+    front = Front(engine, measurers, settings, keys, local=is_local(host))
+    server = server_of(make_app(front), settings.limits)
     stop = _stopping()
     engine.begin()
     serving = asyncio.create_task(server.serve(sockets=[own]))
@@ -130,9 +138,11 @@ async def _fronted(
         await asyncio.gather(engine.end(), measurers.end())
 
 
-def server_of(app: "FastAPI") -> "uvicorn.Server":
+def server_of(app: "FastAPI", limits: LimitSettings) -> "uvicorn.Server":
     """What speaks HTTP for an application; signals are left to us."""
     import uvicorn
+
+    from emollm.serve.connections import limited
 
     class Server(uvicorn.Server):
         @contextmanager
@@ -142,6 +152,8 @@ def server_of(app: "FastAPI") -> "uvicorn.Server":
     return Server(
         uvicorn.Config(
             app,
+            http=limited(limits),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

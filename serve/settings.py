@@ -29,8 +29,12 @@ class LimitSettings(MeasureLimits):
     """Largest file, in millions of bytes."""
     body_mb: Annotated[float, Field(gt=0)] = 200.0
     """Largest request with all its files; base64 takes a third more than the file."""
+    bodies_mb: Annotated[float, Field(gt=0)] = 1000.0
+    """All requests that arrive at the same time, together; more are told to come again."""
     body_seconds: _Seconds = 60.0
-    """How long a request may take to arrive."""
+    """How long a request may take to arrive, and how long a client may take nothing of its reply."""
+    head_seconds: _Seconds = 10.0
+    """How long the head of a request may take to arrive."""
     media: _Count = 16
     """Pictures, sounds and videos of one conversation."""
     turns: _Count = 512
@@ -45,6 +49,10 @@ class LimitSettings(MeasureLimits):
     """So many may come at once."""
     at_once: _Count = 128
     """Requests that are worked on at the same time; more are told to come again."""
+    at_once_each: Annotated[int, Field(ge=0)] = 0
+    """So many of them of one client, by its key or address; 0 for half of them."""
+    connections: _Count = 512
+    """Connections that are open at the same time; more are told to come again."""
 
 
 class EngineSettings(Settings):

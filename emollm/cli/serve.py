@@ -1,6 +1,7 @@
 """``emollm serve``: the model behind OpenAI's protocol, with explanations."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 from emollm.cli import DONE, say
 
 PORT = 8000
+_KEY = "EMOLLM_SERVE_KEY"
 
 
 @click.command("serve")
@@ -24,7 +26,7 @@ PORT = 8000
     help="An adapter of this model; may be given several times.",
 )
 @click.option(
-    "--api-key", "keys", multiple=True, envvar="EMOLLM_SERVE_KEY", metavar="KEY",
+    "--api-key", "keys", multiple=True, metavar="KEY",
     help="Ask for this key with each request; may be given several times. Better in EMOLLM_SERVE_KEY: command lines can be read by others.",
 )  # fmt: skip
 @click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Settings as YAML.")
@@ -54,8 +56,7 @@ def command(
 
     settings = load(ServeSettings, config_file, overrides)
     label_set(settings.labels)
-    if any(not key.strip() for key in keys):
-        raise ConfigError("--api-key: the key is empty")
+    keys = _keys(keys)
     if raw and len(keys) > 1:
         raise ConfigError("--raw: vLLM takes one --api-key; give one, or leave --raw out")
     refuse_without_packages()
@@ -66,3 +67,20 @@ def command(
         logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="emollm: %(message)s")
     serve(served, settings, host, port, keys, say, raw)
     return DONE
+
+
+def _keys(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys of the command line, else the one of the environment, which is taken whole.
+
+    Raises:
+        ConfigError: One is empty, or cannot stand in a header.
+    """
+    from emollm.errors import ConfigError
+
+    name, named = ("--api-key", given) if given else (_KEY, (os.environ[_KEY],) if _KEY in os.environ else ())
+    keys = tuple(key.strip() for key in named)
+    if not all(keys):
+        raise ConfigError(f"{name}: the key is empty; give one, or leave it out")
+    if not all(key.isascii() and key.isprintable() for key in keys):
+        raise ConfigError(f"{name}: a key may hold ASCII letters only, as other ones cannot stand in a header")
+    return keys

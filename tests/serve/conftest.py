@@ -13,6 +13,7 @@ import wave
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ import requests
 import torch
 from PIL import Image
 
-from emollm.modeling.assemble import Built
+from emollm.modeling.assemble import Built, save
 from emollm.modeling.image_processing import FaceBox, fingerprint
 from emollm.modeling.tiny import tiny
 from emollm.perception.settings import PerceptionSettings
@@ -255,6 +256,17 @@ class Beside(Engine):
         self.up.set()
 
 
+class Played(Engine):
+    """The front's view of a vLLM that a function plays: for what the front does by itself."""
+
+    def __init__(self, folder: Path, reply: Callable[[httpx.Request], httpx.Response]) -> None:
+        super().__init__(find_checkpoint(str(folder))._replace(name=NAME), EngineSettings())
+        self.starts = 1
+        self.client = httpx.AsyncClient(transport=httpx.MockTransport(reply), base_url="http://engine")
+        self.threads = httpx.Client(transport=httpx.MockTransport(reply), base_url="http://engine")
+        self.up.set()
+
+
 class Fronted(NamedTuple):
     """A front that listens."""
 
@@ -269,37 +281,57 @@ Start = Callable[..., AbstractContextManager[Fronted]]
 @pytest.fixture(scope="session")
 def start_front(vllm_server: Server) -> Start:
     """What starts a front over the one vLLM, in a thread, with settings and keys of a test's own."""
+    return partial(_started, lambda: Beside(vllm_server))
 
-    @contextmanager
-    def start(settings: ServeSettings | None = None, keys: Sequence[str] = (), **more: Any) -> Iterator[Fronted]:
-        settings = settings or ServeSettings(measurers=1, perception=HEAD)
-        begun: Future[Fronted] = Future()
-        stop: list[Callable[[], None]] = []
 
-        async def run() -> None:
-            engine = Beside(vllm_server)
-            measurers = Measurers(settings.perception, settings.limits, settings.measurers)
-            front = Front(engine, measurers, settings, keys, **more)
-            own = bound("127.0.0.1", 0)
-            server = server_of(make_app(front))
-            ended, loop = asyncio.Event(), asyncio.get_running_loop()
-            stop.append(lambda: loop.call_soon_threadsafe(ended.set))
-            serving = asyncio.create_task(server.serve(sockets=[own]))
-            begun.set_result(Fronted(f"http://127.0.0.1:{own.getsockname()[1]}", front))
-            await ended.wait()
-            server.should_exit = True
-            await serving
-            await asyncio.gather(engine.end(), measurers.end())
+@pytest.fixture(scope="session")
+def start_alone(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """The same without a vLLM; ``reply`` plays it."""
+    folder = tmp_path_factory.mktemp("alone") / "tiny"
+    save(tiny(context=CONTEXT), folder)
 
-        thread = threading.Thread(target=lambda: asyncio.run(run()))
-        thread.start()
-        try:
-            yield begun.result(60)
-        finally:
-            stop[0]()
-            thread.join(60)
+    def nothing(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"choices": []})
+
+    def start(
+        *arguments: Any, reply: Callable[[httpx.Request], httpx.Response] = nothing, **more: Any
+    ) -> AbstractContextManager[Fronted]:
+        return _started(lambda: Played(folder, reply), *arguments, **more)
 
     return start
+
+
+@contextmanager
+def _started(
+    make: Callable[[], Engine], settings: ServeSettings | None = None, keys: Sequence[str] = (), **more: Any
+) -> Iterator[Fronted]:
+    settings = settings or ServeSettings(measurers=1, perception=HEAD)
+    begun: Future[Fronted] = Future()
+    stop: list[Callable[[], None]] = []
+
+    async def run() -> None:
+        engine = make()
+        measurers = Measurers(settings.perception, settings.limits, settings.measurers)
+        front = Front(engine, measurers, settings, keys, **more)
+        own = bound("127.0.0.1", 0)
+        server = server_of(make_app(front), settings.limits)
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(ended.set))
+        serving = asyncio.create_task(server.serve(sockets=[own]))
+        begun.set_result(Fronted(f"http://127.0.0.1:{own.getsockname()[1]}", front))
+        await ended.wait()
+        server.should_exit = True
+        await serving
+        await asyncio.gather(engine.end(), measurers.end())
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    try:
+        yield begun.result(60)
+    finally:
+        if stop:
+            stop[0]()
+        thread.join(60)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import io
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,10 @@ def upload(
 
 
 @pytest.fixture(scope="module")
-def strict(start_front: Any) -> Iterator[Any]:
+def strict(start_alone: Any) -> Iterator[Any]:
     """A front that allows little and asks for a key."""
     limits = LimitSettings(upload_mb=0.3, body_mb=0.5, body_seconds=2, rate=2, burst=8, media=2, turns=4)
-    with start_front(ServeSettings(measurers=1, limits=limits), ["geheim", "other"]) as found:
+    with start_alone(ServeSettings(measurers=1, limits=limits), ["geheim", "other"]) as found:
         yield found
 
 
@@ -168,10 +169,34 @@ def test_an_unknown_path_and_method_are_told(fronted: Any) -> None:
     assert "/docs" in told(requests.get(f"{fronted.url}/v1/explain", timeout=10), 405)
 
 
-def test_another_host_name_is_refused_where_the_server_is_this_machines_alone(start_front: Any) -> None:
-    with start_front(hosts=("127.0.0.1",)) as found:
-        assert requests.get(f"{found.url}/health", timeout=10).status_code == 200
-        told(requests.get(f"{found.url}/v1/models", headers={"Host": "evil.example"}, timeout=10), 403)
+def test_another_host_name_is_refused_where_the_server_is_this_machines_alone(start_alone: Any) -> None:
+    with start_alone(local=True) as found:
+        for name in ("127.0.0.1", "127.0.0.2:81", "LocalHost", "LOCALHOST:8000", "[::1]:8000"):
+            assert requests.get(f"{found.url}/v1/models", headers={"Host": name}, timeout=10).status_code == 200
+        for name in ("evil.example", "127.0.0.1.evil.example:80", "localhost.evil.example", "127.0.0.1:a@evil.example"):
+            told(requests.get(f"{found.url}/v1/models", headers={"Host": name}, timeout=10), 403)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+def test_a_web_page_of_another_place_makes_a_server_without_a_key_do_nothing(start_alone: Any, origin: str) -> None:
+    with start_alone(local=True) as found:
+        url = f"{found.url}/v1/ask"
+        assert "page" in told(requests.post(url, json={}, headers={"Origin": origin}, timeout=10), 403)
+        form = {"files": {"file": png()}, "headers": {"Origin": origin}, "timeout": 10}
+        assert "page" in told(requests.post(f"{found.url}/v1/explain", **form), 403)
+        assert "question" in told(requests.post(url, json={}, headers={"Origin": found.url.upper()}, timeout=10), 400)
+    with start_alone(keys=["geheim"]) as found:
+        headers = {"Origin": origin, **KEY}
+        assert requests.get(f"{found.url}/v1/models", headers=headers, timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_that_is_not_said_to_be_json_is_not_read(start_alone: Any, kind: str | None) -> None:
+    with start_alone() as found:
+        headers = {"Content-Type": kind} if kind else {}
+        for path in ("chat/completions", "ask", "explain"):
+            response = requests.post(f"{found.url}/v1/{path}", data=b"{}", headers=headers, timeout=10)
+            assert "application/json" in told(response, 415)
 
 
 # ---- limits
@@ -193,7 +218,31 @@ def test_a_key_is_asked_for_but_for_health(strict: Any) -> None:
     for key in ("geheim", "other"):
         headers = {"Authorization": f"Bearer {key}"}
         assert requests.get(f"{strict.url}/v1/models", headers=headers, timeout=10).status_code == 200
+    for path in ("docs", "openapi.json", "metrics"):
+        told(requests.get(f"{strict.url}/{path}", timeout=10), 401)
     assert requests.get(f"{strict.url}/health", timeout=10).status_code == 200
+
+
+def test_the_paths_are_told_with_the_key(start_alone: Any) -> None:
+    with start_alone(keys=["correct horse"]) as found:
+        headers = {"Authorization": "Bearer correct horse"}
+        pages = {requests.get(f"{found.url}/docs", headers=headers, timeout=10).text for _ in range(2)}
+        assert len(pages) == 1
+        assert "/v1/explain" in pages.pop()
+        described = requests.get(f"{found.url}/openapi.json", headers=headers, timeout=10).json()
+        assert "/v1/explain" in described["paths"]
+        told(requests.get(f"{found.url}/docs", headers={"Authorization": "Bearer correct"}, timeout=10), 401)
+
+
+def test_who_tries_keys_too_often_is_not_heard_any_more(start_alone: Any) -> None:
+    limits = LimitSettings(rate=0.1, burst=3)
+    with start_alone(ServeSettings(measurers=1, limits=limits), ["geheim"]) as found:
+        wrong = [
+            requests.get(f"{found.url}/v1/models", headers={"Authorization": f"Bearer {place}"}, timeout=10).status_code
+            for place in range(5)
+        ]
+        assert wrong == [401, 401, 401, 429, 429]
+        told(requests.get(f"{found.url}/v1/models", headers=KEY, timeout=10), 429)
 
 
 def test_who_asks_too_often_is_told_when_to_come_again(strict: Any) -> None:
@@ -222,13 +271,21 @@ def test_an_endless_body_is_cut_off(strict: Any) -> None:
         head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         connection.sendall(head.encode())
         end = time.monotonic() + 20
-        cut = False
-        while not cut and time.monotonic() < end:
-            try:
-                connection.sendall(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
-            except OSError:
-                cut = True
-        assert cut
+        connection.settimeout(0.01)
+        said, sent, left = b"", 0, b""
+        while b"\r\n\r\n" not in said and time.monotonic() < end:
+            left = left or b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+            with suppress(TimeoutError):
+                taken = connection.send(left)
+                left, sent = left[taken:], sent + taken
+            with suppress(TimeoutError):
+                said += connection.recv(4096)
+        assert b" 413 " in said
+        assert sent > 0.5e6, "refused before it was too large"
+        connection.settimeout(20)
+        with suppress(ConnectionError):
+            while connection.recv(4096):
+                pass  # to the end: the server has hung up
 
 
 def test_a_body_that_trickles_in_is_not_waited_for(strict: Any) -> None:
@@ -270,8 +327,10 @@ def test_a_clip_that_is_too_long_is_refused(start_front: Any, tmp_path: Path) ->
         assert "10 s" in told(upload(found.url, path.read_bytes(), "long.wav", "audio/wav", "observe"), 422)
 
 
-def test_a_file_that_takes_too_much_memory_is_refused_and_the_next_one_is_measured(start_front: Any) -> None:
-    settings = ServeSettings(measurers=1, limits=LimitSettings(memory_mb=200))
-    with start_front(settings) as found:
-        assert "memory" in told(upload(found.url, png(14_000, 14_000), path="observe"), 422)
+def test_a_file_that_takes_too_much_memory_is_refused_and_the_next_one_is_measured(start_alone: Any) -> None:
+    large = png(14_000, 14_000)
+    with start_alone(ServeSettings(measurers=1, limits=LimitSettings(memory_mb=200))) as found:
+        assert "memory" in told(upload(found.url, large, path="observe"), 422)
         assert upload(found.url, png(), path="observe").status_code == 200
+    with start_alone(ServeSettings(measurers=1)) as found:
+        assert upload(found.url, large, path="observe").status_code == 200, "not its size alone"

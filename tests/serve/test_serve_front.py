@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +19,7 @@ import torch
 from openai import OpenAI
 from PIL import Image, ImageDraw
 
+from emollm import assets
 from emollm.answering import answer, asked_about, shown
 from emollm.emotions import label_set
 from emollm.modeling.conversation import encode
@@ -82,9 +84,10 @@ def in_process(vllm_server: Any) -> EmoLLMGenerator:
 
 @pytest.fixture(scope="session")
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sound file in which nobody speaks."""
-    path = tmp_path_factory.mktemp("sound") / "hum.wav"
-    soundfile.write(path, 0.3 * np.sin(np.arange(32_000) / 20), 16_000)
+    """A sound file in which somebody speaks for three seconds."""
+    sound, rate = soundfile.read(assets.path("speech-jfk"))
+    path = tmp_path_factory.mktemp("sound") / "speech.wav"
+    soundfile.write(path, sound[: 3 * rate], rate)
     return path
 
 
@@ -110,14 +113,18 @@ def test_the_prompt_of_a_photo_is_the_one_of_training_token_for_token(
 def test_several_photos_and_a_sound_each_come_with_what_was_measured_of_them(
     fronted: Any, astronaut: Path, group: Path, spoken: Path
 ) -> None:
-    one = chat(fronted.url, photo_of(astronaut), QUESTION).json()["usage"]["prompt_tokens"]
     sound = {
         "type": "input_audio",
         "input_audio": {"data": data_url(spoken, "audio/wav").partition(",")[2], "format": "wav"},
     }
-    said = chat(fronted.url, photo_of(astronaut), photo_of(group), sound, QUESTION)
+    alone = [chat(fronted.url, part, QUESTION) for part in (photo_of(astronaut), photo_of(group), sound)]
+    said = chat(fronted.url, photo_of(astronaut), photo_of(group), sound, QUESTION, return_token_ids=True)
     assert said.status_code == 200, said.text
-    assert said.json()["usage"]["prompt_tokens"] > 1.5 * one
+    lengths = [each.json()["usage"]["prompt_tokens"] for each in alone]
+    question = chat(fronted.url, QUESTION).json()["usage"]["prompt_tokens"]
+    assert min(lengths) > question, "each stands for something"
+    assert said.json()["usage"]["prompt_tokens"] > sum(lengths) - 3 * question
+    assert "Said: " in fronted.front.words.text(said.json()["prompt_token_ids"])
 
 
 def test_curl_uploads_a_file_and_the_answer_is_the_one_of_emollm_explain(
@@ -207,7 +214,8 @@ def test_the_question_of_an_explanation_is_a_follow_up(fronted: Any, astronaut: 
 def test_health_models_numbers_and_paths_are_told(fronted: Any) -> None:
     assert requests.get(f"{fronted.url}/health", timeout=10).json() == {"status": "ok"}
     numbers = requests.get(f"{fronted.url}/metrics", timeout=10).text
-    assert 'emollm_requests_total{path="/v1/explain",status="200"}' in numbers or "emollm_engine_up 1.0" in numbers
+    assert "emollm_engine_up 1.0" in numbers.splitlines()
+    assert 'emollm_requests_total{path="/health",status="200"}' in numbers
     assert "vllm:" in numbers
     page = requests.get(f"{fronted.url}/docs", timeout=10).text
     assert all(path in page for path in ("/v1/explain", "/v1/observe", "/v1/ask", "/v1/chat/completions"))
@@ -239,15 +247,18 @@ def test_generation_stops_when_the_client_goes(fronted: Any, vllm_server: Any, s
     assert soon(False), "vLLM goes on for nobody"
 
 
-def test_nothing_of_a_request_stays_on_disk(fronted: Any, astronaut: Path) -> None:
-    import os
-    import tempfile
-
+def test_nothing_of_a_request_stays_on_disk(
+    fronted: Any, astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made: list[str] = []
+    real = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda *given, **more: made.append(real(*given, **more)) or made[-1])
     requests.post(f"{fronted.url}/v1/explain", files={"file": astronaut.read_bytes()}, timeout=120)
     chat(fronted.url, photo_of(astronaut), QUESTION)
     time.sleep(0.2)
-    left = Path(tempfile.gettempdir()).glob(f"emollm-{os.getpid()}-*")
-    assert [folder for folder in left if "engine" not in folder.name] == []
+    assert len(made) >= 2
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
 def test_a_hundred_turns_are_answered_and_too_many_words_are_refused_in_one_line(fronted: Any) -> None:
