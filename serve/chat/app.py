@@ -2,7 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from emollm.errors import EmollmError, one_line
 from emollm.prompts import prompt
 from emollm.serve.chat import feedback, live, messages
 from emollm.serve.chat.asking import Asking, Step
-from emollm.serve.chat.components import Given, as_given
+from emollm.serve.chat.components import Given, as_given, as_sent
 from emollm.serve.chat.events import Explainer
-from emollm.serve.chat.pictures import thumbnail
+from emollm.serve.chat.pictures import heat_views, thumbnail
 from emollm.serve.chat.readers import READERS, Reader
 from emollm.serve.chat.sessions import Session, Sessions
 from emollm.serve.chat.settings import ChatSettings
+from emollm.serve.chat.talk import Explained
 from emollm.serve.chat.templates import line, render, say
 from emollm.types import Clip
 
@@ -47,11 +49,10 @@ class Chat:
         self._settings = settings
         self._asking = Asking(explainer)
         self._folder = settings.feedback or feedback.default_folder()
-        self._running: dict[str, live.Running] = {}
 
     def build(self) -> gr.Blocks:
         """The page."""
-        with gr.Blocks(title=say("title"), analytics_enabled=False, delete_cache=(60, 540), fill_width=True) as page:
+        with gr.Blocks(title=say("title"), analytics_enabled=False, fill_width=True) as page:
             gr.HTML(self._head(), elem_id="head", **_PLAIN)
             with gr.Row(elem_id="room", equal_height=False):
                 with gr.Column(elem_id="talk", min_width=300):
@@ -90,25 +91,19 @@ class Chat:
                 with gr.Tab(say("tab_file"), id="file"):
                     kinds = ["image", "video", "audio"]
                     file = gr.File(label=say("file", megabytes=most), file_types=kinds, height=150, elem_id="file")
-                    self._file = as_given(file)
+                    self._file = as_given(file, self._sessions)
                 with gr.Tab(say("tab_photo"), id="photo"):
                     still = gr.Image(label=say("photo"), type="filepath", elem_id="still", **camera)
-                    self._still = as_given(still, say("taken_photo"))
+                    self._still = as_given(still, self._sessions, say("taken_photo"))
                 with gr.Tab(say("tab_video"), id="video"):
                     film = gr.Video(label=say("video"), include_audio=True, elem_id="film", **camera)
-                    self._film = as_given(film, say("taken_video"))
+                    self._film = as_given(film, self._sessions, say("taken_video"))
                 with gr.Tab(say("tab_voice"), id="voice"):
                     voice = gr.Audio(label=say("voice"), sources=["microphone"], type="filepath", elem_id="voice")
-                    self._voice = as_given(voice, say("taken_voice"))
+                    self._voice = as_given(voice, self._sessions, say("taken_voice"))
                 with gr.Tab(say("tab_live"), id="live"):
-                    self._camera = gr.Image(
-                        label=say("live"),
-                        sources=["webcam"],
-                        type="numpy",
-                        streaming=True,
-                        height=260,
-                        elem_id="camera",
-                    )
+                    seen = gr.Image(label=say("live"), sources=["webcam"], streaming=True, height=260, elem_id="camera")
+                    self._camera = as_sent(seen)
                     self._bars = gr.HTML(render("hint.html", text=say("live_help")), elem_id="bars", **_PLAIN)
             gr.HTML(self._example_style(), elem_id="examples-title", **_PLAIN)
             with gr.Row(elem_id="examples"):
@@ -133,7 +128,7 @@ class Chat:
                 )  # fmt: skip
                 self._ask = gr.Button(say("ask"), variant="primary", elem_id="ask", scale=0, min_width=84)
                 self._stop = gr.Button(
-                    say("stop"), variant="secondary", elem_id="stop", scale=0, min_width=84, visible=False
+                    say("stop"), variant="secondary", elem_id="stop", elem_classes=["idle"], scale=0, min_width=84
                 )
             with gr.Accordion(say("settings"), open=False, elem_id="settings"):
                 readers = [(f"{_reader(name)} – {_reader(f'{name}_info')}", name) for name in READERS]
@@ -170,29 +165,30 @@ class Chat:
             self._talk, self._draft, self._panel, self._person, self._question, self._given, self._ask, self._stop,
             self._opinions, self._box,
         ]  # fmt: skip
-        asked = [self._question, self._labels, self._reader]
+        reader = self._reader
+        asked = [self._question, self._labels, reader]
         runs: list[Any] = []
         for event in (self._ask.click, self._question.submit):
             runs.append(event(self._answer, asked, shown, concurrency_id="answer", **private))
         for name, button in self._examples.items():
             taken = button.click(
-                self._example(name), [], [self._question, self._given, self._talk], concurrency_limit=4, **private
+                self._example(name), [reader], [self._question, *shown], concurrency_limit=4, **private
             )
             runs.append(taken.success(self._answer, asked, shown, concurrency_id="answer", **private))
-        given = [self._given, self._talk, self._panel, self._person, self._opinions]
-        self._file.upload(self._take, [self._file], [self._file, *given], concurrency_limit=4, **private)
-        for source in (self._still, self._film, self._voice):
-            source.change(self._take_recorded, [source], [source, *given], concurrency_limit=4, **private)
+            taken.failure(self._show, [reader], shown, concurrency_limit=16, **private)
+        for source in (self._file, self._still, self._film, self._voice):
+            event = source.upload if source is self._file else source.change
+            event(self._taking(source), [source, reader], [source, *shown], concurrency_limit=4, **private)
         stopped = self._stop.click(None, cancels=runs, **private)  # first, or a last step would still be shown
-        stopped.then(self._stopped, [], shown, concurrency_limit=16, **private)
-        self._person.input(self._choose, [self._person, self._reader], [self._talk], concurrency_limit=4, **private)
-        self._labels.input(self._relabel, [], [], concurrency_limit=4, **private)
+        stopped.then(self._stopped, [reader], shown, concurrency_limit=16, **private)
+        self._person.input(self._choose, [self._person, reader], shown, concurrency_limit=4, **private)
+        reader.input(self._read, [reader], shown, concurrency_limit=4, **private)
         self._camera.stream(
-            self._look, [self._camera], [self._bars], stream_every=_LIVE_SECONDS, concurrency_limit=2, **private
+            self._look, [self._camera, reader], [self._bars], stream_every=_LIVE_SECONDS, concurrency_limit=2, **private
         )
         self._send.click(
             self._keep,
-            [self._fits, self._words, self._agree],
+            [self._fits, self._words, self._agree, reader],
             [self._kept, self._words],
             concurrency_limit=4,
             **private,
@@ -201,157 +197,197 @@ class Chat:
 
     # ---- what happens -----------------------------------------------------------------------------------------------
 
-    def _session(self, request: gr.Request) -> Session:
-        return self._sessions.get(str(request.session_hash))
+    def _session(self, request: gr.Request, reader: Reader) -> Session:
+        """The session of a page; a new one is written for the reader that is chosen there.
 
-    def _take(self, given: Given | None, request: gr.Request) -> tuple[Any, ...]:
-        """A file that was uploaded becomes the clip."""
-        session = self._session(request)
-        if given is None:
-            return (None, *(gr.skip() for _ in range(5)))
+        Raises:
+            gr.Error: A call that no page makes, which would share its session with others like it.
+        """
+        if not request.session_hash:
+            raise gr.Error(line("no_page"), print_exception=False)
+        return self._sessions.get(request.session_hash, reader)
+
+    def _taking(self, source: Any) -> Callable[[Given | None, Reader, gr.Request], Update]:
+        def take(given: Given | None, reader: Reader, request: gr.Request) -> Update:
+            """A file or a recording becomes the clip, and its field is emptied, which is then no news."""
+            return {source: None} | self._take(given, reader, request) if given is not None else {source: gr.skip()}
+
+        return take
+
+    def _take(self, given: Given, reader: Reader, request: gr.Request) -> Update:
+        session = self._session(request, reader)
         try:
-            clip = session.take(given.path, given.name, int(self._settings.megabytes * 1e6))
+            session.take(given.path, given.name, int(self._settings.megabytes * 1e6))
         except EmollmError as error:
-            session.talk.append(messages.notice(one_line(str(error), 400), bad=True))
-            return (None, gr.skip(), self._conversed(session), gr.skip(), gr.skip(), gr.skip())
-        chip = render("given.html", name=clip.id, thumb=session.thumb)
-        return (
-            None,
-            chip,
-            self._conversed(session),
-            self._evidence(session, "everyone"),
-            gr.Radio(visible=False),
-            gr.skip(),
-        )
+            session.say(messages.notice(one_line(str(error), 400), bad=True))
+            return {self._talk: self._conversed(session)}
+        finally:
+            self._sessions.clear(given.path)
+        return self._begun(session)
 
-    def _take_recorded(self, given: Given | None, request: gr.Request) -> tuple[Any, ...]:
-        """The same for a recording; that its field was emptied is no news."""
-        if given is None:
-            return tuple(gr.skip() for _ in range(6))
-        return self._take(given, request)
-
-    def _example(self, name: str) -> Any:
-        def take(request: gr.Request) -> tuple[Any, ...]:
-            """An example becomes the clip, with a question that fits it."""
-            session = self._session(request)
+    def _example(self, name: str) -> Callable[[Reader, gr.Request], Update]:
+        def take(reader: Reader, request: gr.Request) -> Update:
+            """An example becomes the clip, with a question that fits it; a failure is told, and nothing is asked."""
+            session = self._session(request, reader)
             try:
                 path = assets.path(EXAMPLES[name])
-            except EmollmError as error:
-                session.talk.append(messages.notice(line("example_missing", reason=str(error)), bad=True))
-                session.forget()
-                return "", "", self._conversed(session)
-            with tempfile.NamedTemporaryFile(dir=session.folder, suffix=path.suffix, delete=False) as copy:
-                shutil.copyfile(path, copy.name)
-            clip = session.take(Path(copy.name), path.name, 10**9)
-            return line(f"example_{name}"), render("given.html", name=clip.id, thumb=session.thumb), gr.skip()
+                with tempfile.NamedTemporaryFile(dir=session.folder, suffix=path.suffix, delete=False) as copy:
+                    shutil.copyfile(path, copy.name)
+                session.take(Path(copy.name), path.name, 10**9)
+            except (EmollmError, OSError) as error:
+                session.say(messages.notice(line("example_missing", reason=one_line(str(error), 300)), bad=True))
+                raise gr.Error(line("example_failed"), visible=False, print_exception=False) from error
+            return self._begun(session) | {self._question: line(f"example_{name}")}
 
         return take
 
     def _answer(self, question: str, labels: str, reader: Reader, request: gr.Request) -> Iterator[Update]:
         """The question is answered, step by step."""
-        session = self._session(request)
+        session = self._session(request, reader)
+        clip = session.clip
         busy: Update = {
-            self._draft: messages.draft(line("opening", name=session.clip.id)) if session.clip is not None else "",
+            self._draft: messages.draft(line("opening", name=clip.id)) if clip is not None else "",
             self._ask: gr.Button(visible=False),
-            self._stop: gr.Button(visible=True),
+            self._stop: gr.Button(elem_classes=[]),
             self._question: "",
         }
-        if session.clip is not None:
+        if clip is not None:
             busy |= {self._given: "", self._box: gr.Accordion(open=False)}
         yield busy
-        for step in self._asking(session, question, labels, reader):
-            yield self._shown(session, step, reader)
+        for step in self._asking(session, question, labels):
+            yield self._shown(session, step)
         yield self._idle(session)
+        yield from self._heat(session)
 
-    def _shown(self, session: Session, step: Step, reader: Reader) -> Update:
+    def _shown(self, session: Session, step: Step) -> Update:
         update: Update = {self._draft: step.draft}
         if step.talk:
             update[self._talk] = self._conversed(session)
         if step.evidence:
-            update[self._panel] = self._evidence(session, reader)
-            update[self._person] = self._people(session, reader)
+            update |= {self._panel: self._evidence(session), self._person: self._people(session)}
         return update
+
+    def _begun(self, session: Session) -> Update:
+        """What the page shows of a clip that was just given."""
+        chip = render("given.html", name=session.clip.id, thumb=session.thumb) if session.clip is not None else ""
+        return {
+            self._given: chip,
+            self._talk: self._conversed(session),
+            self._panel: self._evidence(session),
+            self._person: self._people(session),
+            self._opinions: gr.Accordion(visible=False),
+        }
 
     def _idle(self, session: Session) -> Update:
         return {
             self._draft: "",
             self._talk: self._conversed(session),
             self._ask: gr.Button(visible=True),
-            self._stop: gr.Button(visible=False),
+            self._stop: gr.Button(elem_classes=["idle"]),
             self._opinions: gr.Accordion(visible=session.last is not None),
         }
 
-    def _stopped(self, request: gr.Request) -> Update:
+    def _show(self, reader: Reader, request: gr.Request) -> Update:
+        """The conversation as it is."""
+        return {self._talk: self._conversed(self._session(request, reader))}
+
+    def _stopped(self, reader: Reader, request: gr.Request) -> Update:
         """The answer that was being made is not made any further."""
-        session = self._session(request)
-        session.talk.append(messages.notice(line("stopped")))
-        if session.case is not None and not session.case.final:
-            session.case = None
-        return self._idle(session) | {self._panel: self._evidence(session, "everyone")}
+        session = self._session(request, reader)
+        session.stop()
+        session.say(messages.notice(line("stopped")))
+        return self._idle(session) | {self._panel: self._evidence(session), self._person: self._people(session)}
 
-    def _choose(self, track: str, reader: Reader, request: gr.Request) -> str:
+    def _read(self, reader: Reader, request: gr.Request) -> Iterator[Update]:
+        """All that is on the page is shown to another reader."""
+        session = self._session(request, reader)
+        with session.lock:
+            session.reader = reader
+            update: Update = {
+                self._talk: self._conversed(session),
+                self._opinions: gr.Accordion(visible=session.last is not None),
+            }
+            if session.case is not None:
+                update |= {self._panel: self._evidence(session), self._person: self._people(session)}
+        yield update
+        yield from self._heat(session)
+
+    def _heat(self, session: Session) -> Iterator[Update]:
+        """Where the face net looked, drawn where it was left out for a teacher who is none any more."""
+        case = session.case
+        if case is None or not case.final or case.heat is not None or session.reader == "teacher":
+            return
+        heat = heat_views(case.observation, case.pictures)
+        with session.lock:
+            if session.case is None or session.case.observation is not case.observation:
+                return
+            session.case = replace(session.case, heat=heat)
+            session.version += 1
+        yield {self._panel: self._evidence(session)}
+
+    def _choose(self, track: str, reader: Reader, request: gr.Request) -> Update:
         """Another person is asked about from here on."""
-        session = self._session(request)
-        if session.case is not None and session.case.final and track != session.track:
-            session.track = track
-            session.talk.append(messages.answer(session.case, track, reader, f"p{len(session.talk)}"))
-        return self._conversed(session)
+        session = self._session(request, reader)
+        with session.lock:
+            case = session.case
+            if case is not None and case.final and track != session.track and track in case.answered:
+                session.track = track
+                session.talk.append(Explained(case.bare(), track, ""))
+        return {self._talk: self._conversed(session)}
 
-    def _relabel(self, request: gr.Request) -> None:
-        """The next question has the clip explained anew, in the words of the other label set."""
-        session = self._session(request)
-        session.case = None
-
-    def _look(self, frame: Any, request: gr.Request) -> str:
+    def _look(self, frame: str | None, reader: Reader, request: gr.Request) -> str:
         """One frame of the camera is measured."""
+        session = self._session(request, reader)
         if frame is None:
-            return line("live_waiting")
-        visitor = str(request.session_hash)
-        self._sessions.get(visitor)
-        return live.look(frame, self._running.setdefault(visitor, live.Running()))
+            return render("hint.html", text=line("live_waiting"))
+        try:
+            return live.look(frame, session.running)
+        except EmollmError as error:
+            return render("hint.html", text=one_line(str(error), 400))
 
-    def _keep(self, fits: str | None, words: str, agreed: bool, request: gr.Request) -> tuple[str, Any]:
+    def _keep(self, fits: str | None, words: str, agreed: bool, reader: Reader, request: gr.Request) -> tuple[str, Any]:
         """An opinion is kept, if that was agreed to."""
-        session = self._session(request)
-        words = words.strip()
-        if session.case is None or session.last is None:
-            return line("feedback_nothing"), gr.skip()
+        words, judged = words.strip(), self._session(request, reader).last
+
+        def told(block: str, **values: object) -> str:
+            return render("hint.html", text=line(block, **values))
+
+        if judged is None:
+            return told("feedback_nothing"), gr.skip()
         if not agreed:
-            return line("feedback_disagreed"), gr.skip()
+            return told("feedback_disagreed"), gr.skip()
         if fits is None and not words:
-            return line("feedback_empty"), gr.skip()
-        question, text = session.last
+            return told("feedback_empty"), gr.skip()
         rating = {"yes": True, "no": False}.get(fits or "")
         try:
-            path = feedback.keep(self._folder, rating, words, question, text, session.case.about(session.track))
+            path = feedback.keep(self._folder, rating, words, *judged)
         except EmollmError as error:
-            return line("feedback_failed", reason=str(error)), gr.skip()
-        return line("feedback_kept", folder=str(path.parent)), ""
+            return told("feedback_failed", reason=str(error)), gr.skip()
+        return told("feedback_kept", folder=str(path.parent)), ""
 
     def _leave(self, request: gr.Request) -> None:
         """The page was closed: nothing of its visitor stays."""
-        visitor = str(request.session_hash)
-        self._running.pop(visitor, None)
-        self._sessions.end(visitor)
+        self._sessions.end(str(request.session_hash))
 
     # ---- what is shown ----------------------------------------------------------------------------------------------
 
     def _conversed(self, session: Session) -> str:
-        return render("talk.html", talk=session.talk)
+        return render("talk.html", talk=session.conversation())
 
-    def _evidence(self, session: Session, reader: Reader) -> str:
-        final = session.case is not None and session.case.final
-        key = session.key if session.case is not None else ""
-        named = reader != "teacher"
-        return render("evidence.html", key=key, version=session.version, named=named, final=final)
+    def _evidence(self, session: Session) -> str:
+        with session.lock:
+            case, key, version, named = session.case, session.key, session.version, session.reader != "teacher"
+        final = case is not None and case.final
+        return render("evidence.html", key=key if case is not None else "", version=version, named=named, final=final)
 
-    def _people(self, session: Session, reader: Reader) -> Any:
-        case = session.case
-        if case is None or not case.final or len(case.observation.tracks) < 2 or reader == "teacher":
+    def _people(self, session: Session) -> Any:
+        with session.lock:
+            case, track, reader = session.case, session.track, session.reader
+        if case is None or not case.final or len(case.answered) < 2 or reader == "teacher":
             return gr.Radio(visible=False)
         named = {one.track: one.label for one in (case.answer, *case.answer.people)}
-        choices = [(f"{track.id} {named.get(track.id) or ''}".strip(), track.id) for track in case.observation.people]
-        return gr.Radio(choices, value=session.track, visible=True)
+        choices = [(f"{one} {named.get(one) or ''}".strip(), one) for one in case.answered]
+        return gr.Radio(choices, value=track, visible=True)
 
 
 def _reader(block: str) -> str:

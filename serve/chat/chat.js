@@ -166,9 +166,25 @@
 
   // ---- a question that was heard and waits for its turn ----------------------------------------------------------------
 
-  const asking = (on) => document.body.classList.toggle("asking", on);
+  // The server says that it began by showing Stop; till then the page shows Stop by itself. Nothing may leave it asking for ever: an error,
+  // Stop, or a server that is gone gives the question back.
+  const PATIENCE = 10000;
+  let late = 0;
+  const lookForServer = async () => {
+    const there = await fetch("gradio_api/app_id", { cache: "no-store" }).then((reply) => reply.ok, () => false);
+    if (document.body.classList.contains("asking")) asking(there);
+  };
+  const asking = (on) => {
+    clearTimeout(late);
+    document.body.classList.toggle("asking", on);
+    const button = find("#ask");
+    if (button) button.setAttribute("aria-disabled", String(on));
+    if (on) late = setTimeout(lookForServer, PATIENCE);
+  };
   document.addEventListener("click", (event) => {
-    if (event.target instanceof Element && event.target.closest("#ask, #examples button")) asking(true);
+    if (!(event.target instanceof Element)) return;
+    if (event.target.closest("#ask, #examples button")) asking(true);
+    if (event.target.closest("#stop")) asking(false);
   });
   document.addEventListener("keydown", (event) => {
     const target = event.target instanceof Element ? event.target : null;
@@ -176,6 +192,13 @@
     if (document.body.classList.contains("asking")) { event.preventDefault(); event.stopImmediatePropagation(); return; }
     asking(true);
   }, true);
+  const toasts = ".toast-body.error, .toast-wrap .error, [data-testid=toast-body].error";
+  const watchErrors = (changes) => {
+    if (!document.body.classList.contains("asking")) return;
+    const added = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node instanceof Element);
+    if (added.some((node) => node.matches(toasts) || node.querySelector(toasts))) asking(false);
+  };
+  new MutationObserver(watchErrors).observe(document.body, { childList: true, subtree: true });
 
   // ---- the conversation stays in sight -------------------------------------------------------------------------------
 
@@ -183,10 +206,10 @@
     const column = find("#conversation"), draft = find("#draft");
     if (!column || !draft) return;
     let count = 0;
-    new MutationObserver(() => { if (find("#stop") || draft.querySelector(".message")) asking(false); }).observe(find("#talk"), { childList: true, subtree: true });
+    new MutationObserver(() => { if (find("#stop:not(.idle)") || draft.querySelector(".message")) asking(false); }).observe(find("#talk"), { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
     new MutationObserver(() => {
-      asking(false);
       const messages = all("#conversation .message");
+      if (messages.length !== count) asking(false);
       if (messages.length > count && messages.length) {
         const last = messages[messages.length - 1];
         const box = last.getBoundingClientRect();

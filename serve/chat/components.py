@@ -3,12 +3,16 @@
 Gradio's own would write a second copy of a photo or a file beside the first; here the one that arrives is taken over and nothing is left.
 """
 
+from base64 import b64decode
+from mimetypes import guess_extension
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import gradio as gr
 
 from emollm.errors import one_line
+from emollm.serve.chat.sessions import Sessions
+from emollm.serve.chat.templates import line
 
 
 class Given(NamedTuple):
@@ -22,27 +26,53 @@ class Given(NamedTuple):
 T = TypeVar("T", bound=gr.components.Component)
 
 
-def as_given(component: T, name: str = "") -> T:
+def as_given(component: T, sessions: Sessions, name: str = "") -> T:
     """A component that takes media, made to hand over the file as the browser sent it.
 
     Args:
         component: For a file, a photo, a video or a sound.
+        sessions: Whose folder of uploads the file must have arrived in; other paths are refused.
         name: What a recording is called; a file keeps its own name if none is given.
     """
-    usual = component.preprocess
 
     def preprocess(payload: Any) -> Given | None:
         if payload is None:
             return None
         drawn = not payload.path and (getattr(payload, "url", None) or "").startswith("data:")
-        path = usual(payload) if drawn else payload.path
+        path = _written(payload.url, sessions) if drawn else payload.path
         if not path:
             return None
-        called = f"{name}{Path(path).suffix}" if name else Path(payload.orig_name or path).name
-        return Given(Path(path), one_line(called, 80))
+        called = one_line(f"{name}{Path(path).suffix}" if name else Path(payload.orig_name or path).name, 80)
+        if not sessions.holds(path):
+            raise gr.Error(line("gone", name=called), print_exception=False)
+        return Given(Path(path), called)
 
     component.preprocess = preprocess  # type: ignore[method-assign]
     return component
+
+
+def as_sent(camera: gr.Image) -> gr.Image:
+    """A camera, made to hand over its frames as the browser sent them: Gradio would decode a picture of any size."""
+
+    def preprocess(payload: Any) -> str | None:
+        return payload.url if payload is not None and (payload.url or "").startswith("data:") else None
+
+    camera.preprocess = preprocess  # type: ignore[method-assign]
+    return camera
+
+
+def _written(picture: str, sessions: Sessions) -> str:
+    """A picture that came as a data URI as a file; what is in it is checked when it is taken."""
+    head, _, coded = picture.partition(",")
+    suffix = guess_extension(head.removeprefix("data:").partition(";")[0]) or ".png"
+    folder = sessions.upload() / "drawn"
+    folder.mkdir()
+    path = folder / f"picture{suffix}"
+    try:
+        path.write_bytes(b64decode(coded))
+    except ValueError:
+        path.touch()  # refused as no picture
+    return str(path)
 
 
 def theme() -> gr.themes.Base:

@@ -1,14 +1,19 @@
 """What happens while a clip is explained or a question is answered, step by step, and who makes it happen."""
 
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Thread
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from emollm.types import Answer, Clip, FollowUp, Observation
 
-T = TypeVar("T")
+BEAT = 0.25
+"""Seconds of silence after which the reader of events is woken, to see whether it still wants them."""
+
+
+class Waiting(NamedTuple):
+    """Nothing has happened for a while."""
 
 
 class Progress(NamedTuple):
@@ -45,11 +50,15 @@ class Replied(NamedTuple):
     follow_up: FollowUp
 
 
-Event = Progress | Observed | Token | Answered | Replied
+Event = Waiting | Progress | Observed | Token | Answered | Replied
 
 
 class Explainer(Protocol):
-    """Explains clips and answers what is asked afterwards; the events end as soon as their reader closes them."""
+    """Explains clips and answers what is asked afterwards.
+
+    A reader closes the events that it no longer wants; their work ends then. Between those that say something there may be any number
+    of :class:`Waiting`.
+    """
 
     @property
     def place(self) -> str | None:
@@ -86,39 +95,46 @@ class _Unheard(BaseException):
     """Nobody listens any more: ends the work that tells."""
 
 
-def told(work: Callable[[Callable[[T], None]], None], name: str) -> Iterator[T]:
-    """What a piece of work tells while it runs in a thread of its own.
+def told(
+    work: Callable[[Callable[[Event], None]], None], name: str, ended: Callable[[], None] = lambda: None
+) -> Iterator[Event]:
+    """What a piece of work tells while it runs in a thread of its own, and :class:`Waiting` while it is silent.
 
     When the iterator is closed, the next thing that is told ends the work.
 
     Args:
         work: Called with a function to tell things by; what it raises is raised here.
         name: Of the thread.
+        ended: Called once nobody listens any more, to end work that waits for something else.
     """
-    things: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+    things: SimpleQueue[Event | BaseException] = SimpleQueue()
     closed = Flag()
 
-    def tell(thing: T) -> None:
+    def tell(thing: Event) -> None:
         if closed.is_set():
             raise _Unheard
-        things.put((thing, None))
+        things.put(thing)
 
     def run() -> None:
-        ended: BaseException = StopIteration()
+        error: BaseException = StopIteration()
         try:
             work(tell)
-        except BaseException as error:  # handed over, whatever it is: nobody else waits for this thread
-            ended = error
-        things.put((None, ended))
+        except BaseException as raised:  # handed over, whatever it is: nobody else waits for this thread
+            error = raised
+        things.put(error)
 
     Thread(target=run, name=name, daemon=True).start()
     try:
         while True:
-            thing, error = things.get()
-            if isinstance(error, StopIteration):
+            try:
+                thing = things.get(timeout=BEAT)
+            except Empty:
+                thing = Waiting()
+            if isinstance(thing, StopIteration):
                 return
-            if error is not None:
-                raise error
-            yield thing  # type: ignore[misc]
+            if isinstance(thing, BaseException):
+                raise thing
+            yield thing
     finally:
         closed.set()
+        ended()

@@ -6,7 +6,7 @@ In the panel what the conversation says already is left out: the headline, the r
 from dataclasses import replace
 
 from emollm.report.page import render
-from emollm.serve.chat.sessions import Case
+from emollm.serve.chat.case import Case
 from emollm.serve.chat.templates import text_of
 from emollm.types import Answer, AnswerProvenance, CueKind, Observation
 
@@ -46,4 +46,4 @@ def _unlabelled(case: Case) -> Case:
         "series": tuple(item for item in seen.series if item.kind is not CueKind.EXPRESSION),
     }
     seen = seen.model_copy(update=rest)
-    return replace(case, observation=seen, answer=measured(seen), heat={})
+    return replace(case, observation=seen, answer=measured(seen), heat=None)

@@ -55,7 +55,9 @@ def keep(folder: Path, fits: bool | None, words: str, question: str, text: str, 
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not path.exists():
                 path.touch(mode=0o600)
-            with path.open("a", encoding="utf-8") as file:
+            with path.open(
+                "a", encoding="utf-8", errors="replace"
+            ) as file:  # half a character from a browser is kept as "?"
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error

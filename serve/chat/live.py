@@ -1,11 +1,14 @@
 """What the camera sees, measured a few times a second: bars of the units with their last seconds. No emotion is named, nothing is kept."""
 
 import threading
+from base64 import b64decode
 from collections import deque
 from functools import cache
+from io import BytesIO
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from emollm.errors import MediaError
 from emollm.facs import ABSENT, UNITS, strength
 from emollm.report.page import WORDS
 from emollm.serve.chat.templates import line, render
@@ -20,6 +23,10 @@ SECONDS = 15.0
 """How far back the curves reach."""
 SIDE = 640
 """Longest side in pixels that a frame is measured at."""
+PIXELS = 3840 * 2160
+"""Most that a frame may have: a camera of the largest common size."""
+LONGEST = 12_000_000
+"""Characters that a frame may have as a data URI: at those pixels, one byte each and a little more."""
 MOST = 7
 """Units that are shown."""
 _SHOWN = 0.2
@@ -51,6 +58,7 @@ class Running:
     def __init__(self) -> None:
         self._moments: deque[Moment] = deque()
         self._shown: list[str] = []
+        self._lock = threading.Lock()
 
     def add(self, observation: Observation, at: float) -> None:
         """Takes the largest face of a frame; a frame without one adds nothing.
@@ -59,30 +67,31 @@ class Running:
             observation: Of the frame.
             at: When, in seconds of any clock.
         """
-        while self._moments and at - self._moments[0].at > SECONDS:
-            self._moments.popleft()
         people = observation.people
-        if not people:
-            return
         units = {
             cue.name: cue.value or 0.0
-            for cue in observation.of(people[0].id, CueKind.ACTION_UNIT)
+            for cue in (observation.of(people[0].id, CueKind.ACTION_UNIT) if people else ())
             if cue.scale is Scale.INTENSITY and cue.name in UNITS
         }
-        self._moments.append(Moment(at, units))
+        with self._lock:
+            while self._moments and at - self._moments[0].at > SECONDS:
+                self._moments.popleft()
+            if people:
+                self._moments.append(Moment(at, units))
 
     def bars(self) -> tuple[Bar, ...]:
         """The units that moved within the last seconds; one that is shown keeps its place until it has been still for that long."""
-        if not self._moments:
-            return ()
-        highest: dict[str, float] = {}
-        for moment in self._moments:
-            for code, value in moment.units.items():
-                highest[code] = max(highest.get(code, 0.0), value)
-        self._shown = [code for code in self._shown if highest.get(code, 0.0) >= ABSENT]
-        new = sorted((code for code in highest if code not in self._shown), key=lambda code: -highest[code])
-        self._shown += [code for code in new if highest[code] >= _SHOWN][: MOST - len(self._shown)]
-        return tuple(self._bar(code) for code in self._shown)
+        with self._lock:
+            if not self._moments:
+                return ()
+            highest: dict[str, float] = {}
+            for moment in self._moments:
+                for code, value in moment.units.items():
+                    highest[code] = max(highest.get(code, 0.0), value)
+            self._shown = [code for code in self._shown if highest.get(code, 0.0) >= ABSENT]
+            new = sorted((code for code in highest if code not in self._shown), key=lambda code: -highest[code])
+            self._shown += [code for code in new if highest[code] >= _SHOWN][: MOST - len(self._shown)]
+            return tuple(self._bar(code) for code in self._shown)
 
     def _bar(self, code: str) -> Bar:
         last = self._moments[-1]
@@ -95,16 +104,20 @@ class Running:
         return Bar(code, UNITS[code].name, value, WORDS[strength(value).name.lower()], " ".join(points))
 
 
-def look(frame: "np.ndarray", running: Running) -> str:
+def look(frame: str, running: Running) -> str:
     """What one frame shows, as HTML.
 
     Args:
-        frame: (H, W, 3) uint8, RGB.
+        frame: A picture as a data URI, as the browser sends it.
         running: The seconds before it, which it is added to.
+
+    Raises:
+        MediaError: No picture, or a larger one than a camera gives.
+        EmollmError: The nets that measure cannot be had.
     """
     from emollm.media.images import Picture
 
-    pixels = _reduced(frame)
+    pixels = _reduced(pixels_of(frame))
     info = MediaInfo(kind="image", width=pixels.shape[1], height=pixels.shape[0])
     with _ONE:
         observation = _perception()(Picture(pixels, info, 1.0), "live")
@@ -112,6 +125,27 @@ def look(frame: "np.ndarray", running: Running) -> str:
     faces = len(observation.tracks)
     note = line("live_no_face") if not faces else line("live_faces", count=faces) if faces > 1 else ""
     return render("live.html", bars=running.bars(), note=note, pose=_pose(observation))
+
+
+def pixels_of(frame: str) -> "np.ndarray":
+    """The pixels of a data URI, (H, W, 3) uint8, RGB; what is too large is refused by its length and its header, before it is decoded.
+
+    Raises:
+        MediaError: No picture, or too large.
+    """
+    import numpy as np
+    from PIL import Image
+
+    head, _, coded = frame[:LONGEST].partition(",")
+    if len(frame) > LONGEST or not head.endswith(";base64"):
+        raise MediaError(line("live_frame"))
+    try:
+        with Image.open(BytesIO(b64decode(coded)), formats=("JPEG", "PNG", "WEBP")) as picture:
+            if picture.width * picture.height > PIXELS:
+                raise MediaError(line("live_frame"))
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise MediaError(line("live_frame")) from error
 
 
 def _pose(observation: Observation) -> dict[str, str]:

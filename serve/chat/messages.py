@@ -5,8 +5,8 @@ from typing import NamedTuple
 from emollm.report.page import WORDS
 from emollm.report.views import Page, PersonView
 from emollm.serve.chat import readers
+from emollm.serve.chat.case import Case
 from emollm.serve.chat.readers import Reader, Said
-from emollm.serve.chat.sessions import Case
 from emollm.serve.chat.templates import line, render
 from emollm.types import Answer, FollowUp
 
@@ -80,10 +80,20 @@ def answer(case: Case, track: str | None, reader: Reader, key: str) -> str:
 
 
 def reply(case: Case, track: str | None, follow_up: FollowUp, reader: Reader, key: str) -> str:
-    """The reply to a further question, which the case holds already."""
-    page = Page(case.observation, case.answer)
-    person = _person(page, track)
-    view = next(item for item in reversed(person.follow_ups) if item.question == follow_up.question)
+    """The reply to a further question about one person.
+
+    Args:
+        case: What was measured and said.
+        track: The person.
+        follow_up: The question and its reply, whether or not the case holds them.
+        reader: Who reads it.
+        key: Unique in the conversation.
+    """
+    person = _person(Page(case.observation, case.answer), track)
+    alone = case.answer.model_copy(
+        update={"track": track, "status": "answered", "follow_ups": (follow_up,), "people": ()}
+    )
+    view = _person(Page(case.observation, alone), track).follow_ups[-1]
     return _message(case, person, key, passages=(view.reply,), open=reader == "researcher")
 
 

@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+import re
+import shutil
 import socket
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from emollm.errors import ConfigError, MissingDependency
 from emollm.serve.chat.evidence import panel, report
@@ -13,7 +16,7 @@ from emollm.serve.chat.settings import ChatSettings
 from emollm.serve.chat.templates import text_of
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
 
     from emollm.serve.chat.events import Explainer
 
@@ -25,6 +28,12 @@ _POLICY = (
     "connect-src 'self' data: blob:; frame-ancestors 'self'; base-uri 'self'; form-action 'self'; object-src 'none'"
 )
 """Gradio's page needs scripts in the page and evaluates its templates; nothing is loaded from elsewhere."""
+_ASKED = re.compile(
+    r"/gradio_api/(upload|queue/(join|data)|cancel|reset/?|heartbeat/\w+|stream/\w+(/close)?|startup-events|info/?|app_id/?|theme\.css)"
+)
+"""What the page asks Gradio for. Its other routes run functions without a session, write files, fetch from elsewhere or tell of others."""
+_LONGEST = 16_000_000
+"""Bytes of a request that is no upload: a frame of the camera is the largest."""
 _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -37,22 +46,24 @@ def application(explainer: "Explainer", sessions: Sessions, settings: ChatSettin
 
     Args:
         explainer: Who measures and answers.
-        sessions: Of its visitors; their folder holds Gradio's own files as well.
+        sessions: Of its visitors; Gradio is given its folder of uploads alone.
         settings: Of the chat.
 
     Raises:
         MissingDependency: Gradio is not installed.
     """
-    os.environ["GRADIO_TEMP_DIR"] = str(sessions.folder)  # read when Gradio is imported and when a page is built
+    os.environ["GRADIO_TEMP_DIR"] = str(sessions.uploads)  # read when Gradio is imported and when a page is built
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
         import gradio as gr
         from fastapi import FastAPI, HTTPException, Request, Response
+        from gradio.route_utils import MultiPartException, upload_fn
     except ModuleNotFoundError as error:
         raise MissingDependency(f"the chat needs the package {error.name!r}; pip install 'emollm[chat]'") from error
     from emollm.serve.chat.app import Chat
     from emollm.serve.chat.components import theme
 
+    most = int(settings.megabytes * 1e6)
     app = FastAPI(title="emollm chat", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/evidence/{key}")
@@ -66,11 +77,26 @@ def application(explainer: "Explainer", sessions: Sessions, settings: ChatSettin
             headers["Content-Disposition"] = 'attachment; filename="emollm-report.html"'
         return Response(page, media_type="text/html; charset=utf-8", headers=headers)
 
+    @app.post("/gradio_api/upload")
+    async def upload(request: Request) -> list[str]:
+        """Takes a file in before Gradio would, who would give one name to all files of the same content."""
+        folder = sessions.upload()
+        try:
+            files, _, _ = await upload_fn(request, folder, most, None)
+        except MultiPartException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise HTTPException(413 if "maximum allowed size" in error.message else 400, error.message) from error
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return [str(file) for file in files]
+
     @app.middleware("http")
     async def kept_here(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        """Refuses requests that name another host, and lets pages load nothing from elsewhere."""
-        if settings.host in LOCAL and not _is_local(request.headers.get("host", "")):
-            return Response("this chat is asked for by the name of its own machine only", 421)
+        """Refuses what the page itself does not ask for, and lets pages load nothing from elsewhere."""
+        refused = _refusal(request, sessions, settings.host)
+        if refused is not None:
+            return Response(refused.reason, refused.status)
         response = await call_next(request)
         response.headers.update(_HEADERS)
         if not request.url.path.startswith("/evidence/"):
@@ -86,7 +112,7 @@ def application(explainer: "Explainer", sessions: Sessions, settings: ChatSettin
         footer_links=[],
         run_history=False,
         show_error=False,
-        max_file_size=f"{int(settings.megabytes * 1e6)}b",
+        max_file_size=f"{most}b",
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
@@ -140,6 +166,36 @@ def serve(explainer: "Explainer", settings: ChatSettings, started: Callable[[str
     finally:
         listening.close()
         sessions.close()
+
+
+class _Refusal(NamedTuple):
+    """Why a request is not answered."""
+
+    status: int
+    reason: str
+
+
+def _refusal(request: "Request", sessions: Sessions, host: str) -> _Refusal | None:
+    """Why a request is refused; None if it is not."""
+    headers, path = request.headers, request.scope["path"]
+    named = headers.get("host", "")
+    if host in LOCAL and not _is_local(named):
+        return _Refusal(421, "this chat is asked for by the name of its own machine only")
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.casefold() not in {
+        named.casefold(),
+        headers.get("x-forwarded-host", named).casefold(),
+    }:
+        return _Refusal(403, "this chat is asked by its own page only")
+    if "gradio_api" in path:
+        _, _, file = path.partition("/gradio_api/file=")
+        if not (sessions.holds(file) if file else _ASKED.fullmatch(path)):
+            return _Refusal(404, "not found")
+    if request.method == "POST" and path != "/gradio_api/upload":
+        length = headers.get("content-length", "")
+        if not length.isdecimal() or int(length) > _LONGEST:
+            return _Refusal(413, f"expected at most {_LONGEST} bytes")
+    return None
 
 
 def _listening(host: str, port: int) -> socket.socket:

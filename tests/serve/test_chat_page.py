@@ -240,6 +240,25 @@ def test_a_question_without_a_clip_is_told_so(visit: Open) -> None:
     assert "first" in page.inner_text("#conversation .notice.bad")
 
 
+def test_a_question_that_the_server_refuses_can_be_asked_again(visit: Open) -> None:
+    page = visit()
+    held: list[Any] = []
+    page.route("**/gradio_api/queue/join*", lambda route: held.append(route))
+    page.fill("#question textarea", "Why?")
+    page.press("#question textarea", "Enter")
+    page.wait_for_selector("#stop", state="visible")  # while it waits
+    assert not page.is_visible("#ask")
+    page.wait_for_timeout(300)
+    for route in held:
+        route.fulfill(status=503, content_type="application/json", body='{"detail": "Queue is full."}')
+    page.unroute("**/gradio_api/queue/join*")
+    page.wait_for_selector("#ask", state="visible")
+    assert not page.is_visible("#stop")
+    page.fill("#question textarea", "Why?")
+    page.press("#question textarea", "Enter")
+    page.wait_for_selector("#conversation .notice.bad:has-text('first')")
+
+
 def test_everything_fits_a_phone(visit: Open, astronaut: Path) -> None:
     page = visit(width=390, height=844)
     assert fits(page)
@@ -354,6 +373,15 @@ def test_a_teacher_gets_no_verdict_on_anybody(visit: Open, group: Path) -> None:
     frame.locator(".units").first.wait_for(state="attached")
     assert "happiness" not in frame.locator("body").inner_text()
     assert page.locator(".take").count() == 0
+    page.check("#reader input[value=everyone]")
+    page.wait_for_selector("#conversation .headline:has-text('Happiness')")
+    evidence(page)
+    page.wait_for_selector("#person input[value=p2]")
+    page.check("#reader input[value=teacher]")
+    page.wait_for_selector(".take", state="detached")
+    page.wait_for_selector("#person", state="detached")
+    assert "appi" not in page.inner_text("#conversation")
+    assert "unlabelled" in page.locator("#page").get_attribute("src")
 
 
 @pytest.mark.slow
