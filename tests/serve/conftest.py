@@ -10,8 +10,8 @@ import sys
 import threading
 import time
 import wave
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -276,6 +276,17 @@ class Fronted(NamedTuple):
 
 
 Start = Callable[..., AbstractContextManager[Fronted]]
+
+
+@pytest.fixture(scope="session")
+def aside() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """``asyncio.run`` in a thread of its own: the browser tests keep a loop running in the first one."""
+
+    def run(work: Coroutine[Any, Any, Any]) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, work).result()
+
+    return run
 
 
 @pytest.fixture(scope="session")

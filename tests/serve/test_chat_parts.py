@@ -1,6 +1,5 @@
 """The parts of the chat without its page: visitors, readers, opinions, work that nobody waits for any more, another server."""
 
-import asyncio
 import base64
 import io
 import json
@@ -11,7 +10,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +39,8 @@ from emollm.serve.chat.settings import ChatSettings
 from emollm.serve.chat.talk import Explained
 from emollm.serve.settings import MeasureLimits
 from emollm.types import Answer, Clip, FollowUp, Observation, Part, Verdict
+
+Aside = Callable[[Coroutine[Any, Any, Any]], Any]
 
 T = TypeVar("T")
 
@@ -688,7 +689,7 @@ async def built(work: Callable[[], T]) -> T:
 
 
 @pytest.fixture
-def seen(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> Seen:
+def seen(sessions: Sessions, monkeypatch: pytest.MonkeyPatch, aside: Aside) -> Seen:
     pytest.importorskip("gradio")
     from starlette.testclient import TestClient
 
@@ -696,7 +697,7 @@ def seen(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> Seen:
 
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
         monkeypatch.setenv(name, "")  # put back afterwards
-    app = asyncio.run(built(lambda: application(Broken(), sessions, ChatSettings(megabytes=1))))
+    app = aside(built(lambda: application(Broken(), sessions, ChatSettings(megabytes=1))))
     return Seen(TestClient(app, base_url="http://127.0.0.1:7860"), sessions)
 
 
@@ -760,13 +761,13 @@ def test_a_request_of_any_length_is_not_read(seen: Seen) -> None:
 class Page:
     """A page that was opened; its events are called as Gradio would."""
 
-    def __init__(self, explainer: Any, sessions: Sessions, folder: Path) -> None:
+    def __init__(self, explainer: Any, sessions: Sessions, folder: Path, aside: Aside) -> None:
         import gradio as gr
 
         from emollm.serve.chat.app import Chat
 
         self.chat = Chat(explainer, sessions, ChatSettings(feedback=folder))
-        asyncio.run(built(self.chat.build))
+        aside(built(self.chat.build))
         self.request = gr.Request(session_hash="one")
         self.session = sessions.get("one")
 
@@ -776,9 +777,9 @@ class Page:
 
 
 @pytest.fixture
-def page(sessions: Sessions, tmp_path: Path) -> Page:
+def page(sessions: Sessions, tmp_path: Path, aside: Aside) -> Page:
     pytest.importorskip("gradio")
-    return Page(Broken(), sessions, tmp_path / "kept")
+    return Page(Broken(), sessions, tmp_path / "kept", aside)
 
 
 def test_another_reader_is_shown_the_whole_page(

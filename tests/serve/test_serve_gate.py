@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from emollm.serve.server import bound
 from emollm.serve.settings import LimitSettings, ServeSettings
 from emollm.serve.uploads import Upload, from_base64
 from emollm.types import MediaInfo, Observation
+
+Aside = Callable[[Coroutine[Any, Any, Any]], Any]
 
 HELLO = {"messages": [{"role": "user", "content": "Hi"}]}
 
@@ -371,7 +373,7 @@ def test_a_small_form_of_reply_is_told_to_vllm(start_alone: Any, form: dict[str,
 # ---- files
 
 
-def test_the_other_files_are_given_up_when_one_is_refused(tmp_path: Path) -> None:
+def test_the_other_files_are_given_up_when_one_is_refused(tmp_path: Path, aside: Aside) -> None:
     ended: list[str] = []
 
     class Slow:
@@ -393,7 +395,7 @@ def test_the_other_files_are_given_up_when_one_is_refused(tmp_path: Path) -> Non
             await request_of([Turn("user", "Why?", files)], None, tmp_path, none, none, memory, none)
         assert sorted(ended) == ["one", "two"]
 
-    asyncio.run(work())
+    aside(work())
 
 
 class Counted:
@@ -407,7 +409,7 @@ class Counted:
         return Observation(id=name, media=MediaInfo(kind="image"))
 
 
-def test_what_was_measured_is_forgotten_in_time_though_nobody_asks(tmp_path: Path) -> None:
+def test_what_was_measured_is_forgotten_in_time_though_nobody_asks(tmp_path: Path, aside: Aside) -> None:
     measurers: Any = Counted()
     memory = Memory(ServeSettings(kept_seconds=0.3, kept=2), measurers)
     files = []
@@ -423,7 +425,7 @@ def test_what_was_measured_is_forgotten_in_time_though_nobody_asks(tmp_path: Pat
         await asyncio.sleep(0.5)
         assert not memory._known
 
-    asyncio.run(work())
+    aside(work())
 
 
 def test_pictures_and_a_voice_are_sent_on_with_the_words_that_were_said(

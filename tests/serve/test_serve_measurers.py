@@ -3,7 +3,9 @@
 import asyncio
 import signal
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,12 +17,16 @@ from emollm.serve.refusals import Refused, told_by
 from emollm.serve.settings import MeasureLimits
 from emollm.types import Clip
 
+Aside = Callable[[Coroutine[Any, Any, Any]], Any]
+
 
 def opened(processes: int) -> Measurers:
     return Measurers(PerceptionSettings(), MeasureLimits(), processes)
 
 
-def test_people_of_one_clip_that_are_shown_at_the_same_time_get_their_own_pictures(group: Path, tmp_path: Path) -> None:
+def test_people_of_one_clip_that_are_shown_at_the_same_time_get_their_own_pictures(
+    group: Path, tmp_path: Path, aside: Aside
+) -> None:
     clip = Clip(id="group", image=group)
     observation = observe(clip)
     asked = [shown(clip, observation, one.id, "Why?").media for one in observation.people]
@@ -35,13 +41,13 @@ def test_people_of_one_clip_that_are_shown_at_the_same_time_get_their_own_pictur
             await measurers.end()
         return alone * 4, list(together)
 
-    alone, together = asyncio.run(work())
+    alone, together = aside(work())
     assert together == alone
     assert len({one[0].mark for one in alone}) == len(asked)  # type: ignore[index]
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_process_that_fell_while_it_was_idle_is_not_the_next_files_fault(astronaut: Path) -> None:
+def test_a_process_that_fell_while_it_was_idle_is_not_the_next_files_fault(astronaut: Path, aside: Aside) -> None:
     async def work() -> int:
         measurers = opened(1)
         try:
@@ -55,10 +61,10 @@ def test_a_process_that_fell_while_it_was_idle_is_not_the_next_files_fault(astro
             await measurers.end()
         return len(observation.people)
 
-    assert asyncio.run(work()) == 1
+    assert aside(work()) == 1
 
 
-def test_a_folder_that_is_gone_ends_the_request_and_not_the_process(group: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_ends_the_request_and_not_the_process(group: Path, tmp_path: Path, aside: Aside) -> None:
     clip = Clip(id="group", image=group)
     observation = observe(clip)
     media = list(shown(clip, observation, observation.people[0].id, "Why?").media)
@@ -78,7 +84,7 @@ def test_a_folder_that_is_gone_ends_the_request_and_not_the_process(group: Path,
         finally:
             await measurers.end()
 
-    before, after = asyncio.run(work())
+    before, after = aside(work())
     assert before == after
 
 

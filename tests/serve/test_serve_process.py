@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,8 @@ from emollm.modeling.tiny import tiny
 from emollm.serve.checkpoint import find_checkpoint
 from emollm.serve.engine import Engine
 from emollm.serve.settings import EngineSettings
+
+Aside = Callable[[Coroutine[Any, Any, Any]], Any]
 
 LITTLE = (
     "--set",
@@ -97,7 +99,9 @@ def test_an_adapter_of_another_base_is_refused(tmp_path: Path, folder: Path) -> 
     assert "another base model, elsewhere" in refused(str(folder), "--lora", f"mine={tmp_path}")
 
 
-def test_who_waits_for_a_vllm_that_cannot_be_started_is_told_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_for_a_vllm_that_cannot_be_started_is_told_why(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, aside: Aside
+) -> None:
     async def work(error: Exception) -> None:
         engine = Engine(find_checkpoint(str(folder)), EngineSettings())
 
@@ -114,9 +118,9 @@ def test_who_waits_for_a_vllm_that_cannot_be_started_is_told_why(folder: Path, m
             await engine.end()
 
     with pytest.raises(ModelError, match="Cannot allocate memory"):
-        asyncio.run(work(OSError(12, "Cannot allocate memory")))
+        aside(work(OSError(12, "Cannot allocate memory")))
     with pytest.raises(ModelError, match="not watched any more"):
-        asyncio.run(work(ValueError("a fault")))
+        aside(work(ValueError("a fault")))
 
 
 def test_without_vllm_the_extra_is_named(folder: Path, tmp_path: Path) -> None:
