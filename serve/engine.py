@@ -146,6 +146,16 @@ class Engine:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.up.wait(), LOOK)
 
+    async def lasts(self) -> None:
+        """Waits for as long as it is watched; without that it would never be started again.
+
+        Raises:
+            ModelError: It is not watched any more.
+        """
+        assert self._watch is not None
+        await asyncio.wait({self._watch})
+        raise self.failed or ModelError("vLLM is not watched any more")
+
     def require(self) -> httpx.AsyncClient:
         """The client of the vLLM that works now.
 

@@ -11,6 +11,7 @@ from emollm.errors import ConfigError, one_line
 from emollm.serve.callers import is_local
 from emollm.serve.checkpoint import Checkpoint
 from emollm.serve.engine import Engine, Listening
+from emollm.serve.leftovers import PREFIX, sweep
 from emollm.serve.settings import LimitSettings, ServeSettings
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def serve(
     address = f"http://{f'[{host}]' if ':' in host else host}:{own.getsockname()[1]}"
     if not is_local(host) and not keys:
         told(f"{address} can be asked by everybody who reaches this machine; --api-key keeps them out")
+    sweep(PREFIX)
     if raw:
         listening = Listening(host, own.getsockname()[1], tuple(keys))
         with own:
@@ -100,7 +102,7 @@ async def _raw(
         told(f"{served.name} is being loaded; vLLM will listen at {address}/v1")
         if await _first(engine.ready(), stop):
             told(f"vLLM answers at {address}/v1")
-            await stop.wait()
+            await _first(engine.lasts(), stop)
     finally:
         await engine.end()
 
@@ -115,10 +117,8 @@ async def _fronted(
     told: Callable[[str], None],
 ) -> None:
     from emollm.serve.front import Front, make_app
-    from emollm.serve.leftovers import PREFIX, sweep
     from emollm.serve.measurers import Measurers
 
-    sweep(PREFIX)
     engine = Engine(served, settings.engine)
     measurers = Measurers(settings.perception, settings.limits, settings.measurers)
     front = Front(engine, measurers, settings, keys, local=is_local(host))
@@ -130,7 +130,7 @@ async def _fronted(
         told(f"{served.name} is being loaded; listening at {address}")
         if await _first(_begun(engine, measurers), stop):
             told(f"ready: {address}/v1 (paths at {address}/docs)")
-            await stop.wait()
+            await _first(engine.lasts(), stop)
         told("stopping")
     finally:
         server.should_exit = True

@@ -99,7 +99,7 @@ def test_an_adapter_of_another_base_is_refused(tmp_path: Path, folder: Path) -> 
     assert "another base model, elsewhere" in refused(str(folder), "--lora", f"mine={tmp_path}")
 
 
-def test_who_waits_for_a_vllm_that_cannot_be_started_is_told_why(
+def test_a_vllm_that_cannot_be_started_or_watched_is_told_and_not_waited_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch, aside: Aside
 ) -> None:
     async def work(error: Exception) -> None:
@@ -117,6 +117,26 @@ def test_who_waits_for_a_vllm_that_cannot_be_started_is_told_why(
         finally:
             await engine.end()
 
+    async def lost() -> None:
+        engine = Engine(find_checkpoint(str(folder)), EngineSettings())
+
+        async def nothing() -> bool:
+            return True
+
+        async def fault() -> None:
+            raise ValueError("a fault")
+
+        for name, done in (("_start", nothing), ("_comes_up", nothing), ("_goes_down", fault)):
+            monkeypatch.setattr(engine, name, done)
+        engine.begin()
+        try:
+            async with asyncio.timeout(20):
+                await engine.lasts()
+        finally:
+            await engine.end()
+
+    with pytest.raises(ModelError, match="not watched any more"):
+        aside(lost())
     with pytest.raises(ModelError, match="Cannot allocate memory"):
         aside(work(OSError(12, "Cannot allocate memory")))
     with pytest.raises(ModelError, match="not watched any more"):
