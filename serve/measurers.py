@@ -175,11 +175,15 @@ class _Measurer:
         Raises:
             Refused: It cannot be started.
         """
-        process = await asyncio.create_subprocess_exec(
+        creating = asyncio.ensure_future(asyncio.create_subprocess_exec(
             sys.executable, "-m", "emollm.serve.measuring", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             start_new_session=True, limit=_LONGEST_LINE,
-        )  # fmt: skip
-        own = cls(process)
+        ))  # fmt: skip
+        try:
+            own = cls(await asyncio.shield(creating))
+        except asyncio.CancelledError:  # half-connected pipes would stay behind
+            await cls(await creating).end()
+            raise
         first = {
             "perception": json.loads(perception.model_dump_json()),
             "memory": limits.memory_mb * 2**20,

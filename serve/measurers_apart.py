@@ -1,13 +1,19 @@
 """Measuring in a limited process for callers that are not asynchronous: the chat that explains in its own process."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError, Future
 from queue import SimpleQueue
 from threading import Lock, Thread
+from typing import TypeVar
 
 from emollm.perception.settings import PerceptionSettings
 from emollm.serve.measurers import Measurers, Progress
+from emollm.serve.refusals import Refused
 from emollm.serve.settings import MeasureLimits
 from emollm.types import Clip, Observation
+
+T = TypeVar("T")
 
 
 class Apart:
@@ -22,14 +28,16 @@ class Apart:
         self._measurers = Measurers(perception, limits, processes=1)
         self._starting = Lock()
         self._running: tuple[asyncio.AbstractEventLoop, Thread] | None = None
+        self._closed = False
+        self._at_work: set[asyncio.Task[object]] = set()
 
     def begin(self) -> None:
         """Starts the process.
 
         Raises:
-            Refused: It cannot be started.
+            Refused: It cannot be started, or this one was closed meanwhile.
         """
-        asyncio.run_coroutine_threadsafe(self._measurers.begin(), self._loop()).result()
+        _result(self._submit(self._measurers.begin))
 
     def observe(self, clip: Clip, progress: Progress) -> Observation:
         """What is measured of a clip.
@@ -41,13 +49,16 @@ class Apart:
         Raises:
             MediaError: It cannot be read.
             DataError: A table that cannot be read.
-            Refused: It takes too long or too much memory.
+            Refused: It takes too long or too much memory, or this one was closed meanwhile.
         """
         path = clip.image or clip.video or clip.audio
         assert path is not None
         told: SimpleQueue[tuple[float, float | None] | None] = SimpleQueue()
-        work = self._measurers.observe(path, clip.id, None, lambda done, of: told.put((done, of)))
-        found = asyncio.run_coroutine_threadsafe(work, self._loop())
+
+        def work() -> Awaitable[Observation]:
+            return self._measurers.observe(path, clip.id, None, lambda done, of: told.put((done, of)))
+
+        found = self._submit(work)
         found.add_done_callback(lambda _: told.put(None))
         try:
             while (step := told.get()) is not None:
@@ -55,24 +66,58 @@ class Apart:
         except BaseException:
             found.cancel()
             raise
-        return found.result()
+        return _result(found)
 
     def close(self) -> None:
-        """Ends the process; nothing can be measured afterwards."""
-        if self._running is None:
+        """Ends the process and what it is at; nothing can be measured afterwards."""
+        with self._starting:
+            self._closed = True
+            running, self._running = self._running, None
+        if running is None:
             return
-        loop, thread = self._running
-        asyncio.run_coroutine_threadsafe(self._measurers.end(), loop).result()
+        loop, thread = running
+        asyncio.run_coroutine_threadsafe(self._end(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        """The loop, which runs in a thread of its own once it is asked for."""
+    async def _end(self) -> None:
+        at_work = list(self._at_work)
+        for task in at_work:
+            task.cancel()
+        await asyncio.gather(*at_work, return_exceptions=True)
+        await self._measurers.end()
+
+    def _submit(self, work: Callable[[], Awaitable[T]]) -> "Future[T]":
+        """What the work will give; the loop, in a thread of its own, starts with the first."""
+
+        async def known() -> T:
+            task = asyncio.current_task()
+            assert task is not None
+            self._at_work.add(task)
+            try:
+                return await work()
+            finally:
+                self._at_work.discard(task)
+
         with self._starting:
+            if self._closed:
+                raise _closed()
             if self._running is None:
                 loop = asyncio.new_event_loop()
                 thread = Thread(target=loop.run_forever, name="measuring", daemon=True)
                 thread.start()
                 self._running = loop, thread
-            return self._running[0]
+            return asyncio.run_coroutine_threadsafe(known(), self._running[0])
+
+
+def _result(found: "Future[T]") -> T:
+    """What was found; where it was cancelled, nobody but :meth:`Apart.close` did so."""
+    try:
+        return found.result()
+    except CancelledError:
+        raise _closed() from None
+
+
+def _closed() -> Refused:
+    return Refused(503, "the measuring process is being ended")

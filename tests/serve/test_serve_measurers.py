@@ -1,18 +1,23 @@
 """The measuring processes: several at work on one clip, one that fell while nobody used it, a request that is gone."""
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from threading import Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
+import psutil
 import pytest
 
 from emollm.answering import shown
 from emollm.perception import observe
 from emollm.perception.settings import PerceptionSettings
 from emollm.serve.measurers import Measurers
+from emollm.serve.measurers_apart import Apart
 from emollm.serve.refusals import Refused, told_by
 from emollm.serve.settings import MeasureLimits
 from emollm.types import Clip
@@ -127,3 +132,35 @@ def test_a_fault_of_the_engine_is_told_with_the_time_after_which_to_ask_again(st
     assert refused.status == 503
     assert refused.code == "engine_away"
     assert "Retry-After" in refused.headers
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.005, 0.05, 1.0])
+def test_a_chat_that_ends_while_its_measuring_process_starts_leaves_nothing_behind(seconds: float) -> None:
+    apart = Apart(PerceptionSettings(), MeasureLimits())
+    raised: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            apart.begin()
+        except BaseException as error:
+            raised.append(error)
+
+    before = set(children())
+    starting = Thread(target=start)
+    starting.start()
+    time.sleep(seconds)
+    apart.close()
+    starting.join(10)
+    assert not starting.is_alive()
+    (error,) = raised
+    assert isinstance(error, Refused)
+    assert "being ended" in str(error)
+    assert set(children()) <= before
+    assert not [thread for thread in enumerate_threads() if thread.name == "measuring"]
+    with pytest.raises(Refused, match="being ended"):
+        apart.begin()
+    gc.collect()  # a transport that is still connecting complains when it is collected
+
+
+def children() -> list[int]:
+    return [child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
