@@ -4,18 +4,23 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from emollm.errors import DataError, MediaError
+from emollm.media.images import Picture
 from emollm.perception.settings import PerceptionSettings
+from emollm.report.media import Player
 from emollm.samples import MediaItem
+from emollm.serve.decoding import Opened, Pictures, times_of
 from emollm.serve.refusals import Refused
 from emollm.serve.settings import MeasureLimits
-from emollm.types import Observation
+from emollm.types import Clip, MediaInfo, Observation
 
 Progress = Callable[[float, float | None], None]
 
@@ -44,12 +49,12 @@ class Measurers:
     """Processes that decode and measure.
 
     Args:
-        perception: How they measure.
+        perception: How they measure; None where they only decode.
         limits: What one file may take.
         processes: How many there are at most.
     """
 
-    def __init__(self, perception: PerceptionSettings, limits: MeasureLimits, processes: int) -> None:
+    def __init__(self, perception: PerceptionSettings | None, limits: MeasureLimits, processes: int) -> None:
         self._perception, self._limits = perception, limits
         self._idle: list[_Measurer] = []
         self._room = asyncio.Semaphore(processes)
@@ -108,6 +113,30 @@ class Measurers:
             raise Refused(408, "the request ended before its media were shown") from error
         return found
 
+    async def opened(self, path: Path) -> Opened:
+        """The clip that a file is, and its small picture; raises as :meth:`observe`."""
+        said = await self._do({"job": "open", "path": str(path)}, str(path), None)
+        return Opened(Clip.from_json(json.dumps(said["clip"])), said["thumb"])
+
+    async def pictures(self, clip: Clip, observation: Observation) -> Pictures:
+        """What is shown of a clip; raises as :meth:`observe`."""
+        with _beside(clip) as into:
+            media = json.loads(observation.media.model_dump_json())
+            own = {"clip": json.loads(clip.to_json()), "times": times_of(clip, observation), "media": media}
+            said = await self._do({"job": "pictures", **own, "into": into}, clip.id, None)
+            drawn = {each["time"]: await asyncio.to_thread(_picture, each) for each in said["pictures"]}
+        return Pictures(drawn.pop(None, None), drawn)
+
+    async def player(self, clip: Clip) -> Player | None:
+        """How a page plays a clip; raises as :meth:`observe`."""
+        with _beside(clip) as into:
+            said = await self._do({"job": "player", "clip": json.loads(clip.to_json()), "into": into}, clip.id, None)
+            told = said["player"]
+            if told is None:
+                return None
+            uri = await asyncio.to_thread(Path(told["path"]).read_text, encoding="ascii")
+        return Player(told["kind"], uri or None, told["note"])
+
     async def _do(self, job: dict[str, Any], name: str, progress: Progress | None) -> dict[str, Any]:
         async with self._room:
             measurer = await self._one()
@@ -158,6 +187,28 @@ class Measurers:
         await measurer.end()
 
 
+@contextmanager
+def _beside(clip: Clip) -> Iterator[str]:
+    """A folder beside the file of a clip, whose owner deletes both.
+
+    Raises:
+        MediaError: The file is no longer there.
+    """
+    path = clip.image or clip.video or clip.audio
+    assert path is not None
+    try:
+        with TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as into:
+            yield into
+    except FileNotFoundError as error:
+        raise MediaError(f"{clip.id}: no longer there") from error
+
+
+def _picture(told: dict[str, Any]) -> Picture:
+    """A picture as a process left it."""
+    pixels = np.load(told["path"], allow_pickle=False)
+    return Picture(pixels, MediaInfo.model_validate_json(json.dumps(told["info"])), told["scale"])
+
+
 class _Fallen(Exception):
     """The process is no more."""
 
@@ -169,7 +220,7 @@ class _Measurer:
         self._process = process
 
     @classmethod
-    async def started(cls, perception: PerceptionSettings, limits: MeasureLimits) -> "_Measurer":
+    async def started(cls, perception: PerceptionSettings | None, limits: MeasureLimits) -> "_Measurer":
         """A process with its models loaded.
 
         Raises:
@@ -185,7 +236,7 @@ class _Measurer:
             await cls(await creating).end()
             raise
         first = {
-            "perception": json.loads(perception.model_dump_json()),
+            "perception": None if perception is None else json.loads(perception.model_dump_json()),
             "memory": limits.memory_mb * 2**20,
             "longest": limits.clip_seconds,
         }

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TypeVar
 
 from emollm.perception.settings import PerceptionSettings
+from emollm.report.media import Player
+from emollm.serve.decoding import Opened, Pictures
 from emollm.serve.measurers import Measurers, Progress
 from emollm.serve.refusals import Refused
 from emollm.serve.settings import MeasureLimits
@@ -17,22 +20,23 @@ T = TypeVar("T")
 
 
 class Apart:
-    """One measuring process, started when it is first needed; it ends with this one.
+    """Measuring processes, started when they are first needed; they end with this one. Also a :class:`~emollm.serve.decoding.Decoder`.
 
     Args:
-        perception: How it measures.
+        perception: How they measure; None where they only decode.
         limits: What one file may take.
+        processes: How many there are at most.
     """
 
-    def __init__(self, perception: PerceptionSettings, limits: MeasureLimits) -> None:
-        self._measurers = Measurers(perception, limits, processes=1)
+    def __init__(self, perception: PerceptionSettings | None, limits: MeasureLimits, processes: int = 1) -> None:
+        self._measurers = Measurers(perception, limits, processes)
         self._starting = Lock()
         self._running: tuple[asyncio.AbstractEventLoop, Thread] | None = None
         self._closed = False
         self._at_work: set[asyncio.Task[object]] = set()
 
     def begin(self) -> None:
-        """Starts the process.
+        """Starts the first process.
 
         Raises:
             Refused: It cannot be started, or this one was closed meanwhile.
@@ -67,6 +71,18 @@ class Apart:
             found.cancel()
             raise
         return _result(found)
+
+    def opened(self, path: Path) -> Opened:
+        """See :meth:`emollm.serve.decoding.Decoder.opened`; raises as :meth:`observe`."""
+        return _result(self._submit(lambda: self._measurers.opened(path)))
+
+    def pictures(self, clip: Clip, observation: Observation) -> Pictures:
+        """See :meth:`emollm.serve.decoding.Decoder.pictures`; raises as :meth:`observe`."""
+        return _result(self._submit(lambda: self._measurers.pictures(clip, observation)))
+
+    def player(self, clip: Clip) -> Player | None:
+        """See :meth:`emollm.serve.decoding.Decoder.player`; raises as :meth:`observe`."""
+        return _result(self._submit(lambda: self._measurers.player(clip)))
 
     def close(self) -> None:
         """Ends the process and what it is at; nothing can be measured afterwards."""

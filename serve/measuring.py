@@ -4,10 +4,13 @@ Files of strangers are opened here and nowhere else. The process takes one job a
 object a line, on standard output; the front gives it a memory limit and ends it when it takes too long. What it decodes for the model it writes
 beside the file, in the folder of the request.
 
-The first line holds the settings; then:
+The first line holds the settings, of which "perception" is null where nothing is to be measured; then:
 
     {"job": "observe", "path": …, "name": …, "kind": …}    →  {"progress": [done, of]} … {"observation": {…}}
     {"job": "show", "items": [MediaItem …], "into": …, "whole": bool}  →  {"shown": [{…} …]}
+    {"job": "open", "path": …}                              →  {"clip": {…}, "thumb": "data:…"}
+    {"job": "pictures", "clip": {…}, "times": […], "media": {…}, "into": …}  →  {"pictures": [{…} …]}
+    {"job": "player", "clip": {…}, "into": …}               →  {"player": {…}}
     {"stop": true}                                          ends the job at its next word of progress
 
 or {"error": {"kind": class, "message": …}}.
@@ -83,8 +86,10 @@ def main() -> None:
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     first = json.loads(sys.stdin.readline())
-    settings = PerceptionSettings.model_validate_json(json.dumps(first["perception"]))
-    warm(settings)
+    settings = PerceptionSettings()
+    if first["perception"] is not None:
+        settings = PerceptionSettings.model_validate_json(json.dumps(first["perception"]))
+        warm(settings)
     jobs = _Jobs(sys.stdin)
     limit_memory(int(first["memory"]))
     print(json.dumps({"ready": True}), file=told)
@@ -125,6 +130,8 @@ def _done(
     try:
         if job["job"] == "observe":
             return {"observation": json.loads(_observed(job, settings, progress).to_json())}
+        if job["job"] in _DRAWN:
+            return _DRAWN[job["job"]](job)
         items = [MediaItem.from_json(json.dumps(each)) for each in job["items"]]
         into = Path(job["into"])
         return {"shown": [_shown(item, into, place, job["whole"]) for place, item in enumerate(items)]}
@@ -132,6 +139,8 @@ def _done(
         return {"error": {"kind": "Stopped", "message": "stopped"}}
     except EmollmError as error:
         return {"error": {"kind": type(error).__name__, "message": str(error)}}
+    except FileNotFoundError:
+        return {"error": {"kind": "MediaError", "message": "the file is no longer there"}}
     except MemoryError:
         return {"error": {"kind": "MemoryError", "message": "not enough memory"}}
     except Exception as error:  # a fault of ours, or a folder that is gone: the process goes on with the next file
@@ -171,6 +180,46 @@ def _shown(item: MediaItem, into: Path, place: int, whole: bool) -> dict[str, An
     path = into / f"{place}.png"
     Image.fromarray(pixels).save(path, compress_level=1)
     return {"type": "image", "path": str(path), "mark": fingerprint(pixels), "boxes": [list(box) for box in boxes]}
+
+
+def _opened(job: dict[str, Any]) -> dict[str, Any]:
+    from emollm.serve.decoding import Here
+
+    found = Here().opened(Path(job["path"]))
+    return {"clip": json.loads(found.clip.to_json()), "thumb": found.thumb}
+
+
+def _pictures(job: dict[str, Any]) -> dict[str, Any]:
+    """The pictures of a clip as arrays of bytes in files: nothing that has to be decoded again."""
+    from emollm.serve.decoding import pictures_of
+    from emollm.types import Clip, MediaInfo
+
+    media = MediaInfo.model_validate_json(json.dumps(job["media"]))
+    found = pictures_of(Clip.from_json(json.dumps(job["clip"])), job["times"], media)
+    drawn = [(None, found.photo)] if found.photo is not None else [*found.frames.items()]
+    told = []
+    for place, (time, picture) in enumerate(drawn):
+        path = Path(job["into"]) / f"{place}.npy"
+        np.save(path, picture.pixels, allow_pickle=False)
+        info = json.loads(picture.info.model_dump_json())
+        told.append({"path": str(path), "time": time, "info": info, "scale": picture.scale})
+    return {"pictures": told}
+
+
+def _player(job: dict[str, Any]) -> dict[str, Any]:
+    """How a page plays a clip; the clip itself, which may be long, in a file."""
+    from emollm.serve.decoding import Here
+    from emollm.types import Clip
+
+    found = Here().player(Clip.from_json(json.dumps(job["clip"])))
+    if found is None:
+        return {"player": None}
+    path = Path(job["into"]) / "uri"
+    path.write_text(found.uri or "", encoding="ascii")
+    return {"player": {"kind": found.kind, "note": found.note, "path": str(path)}}
+
+
+_DRAWN = {"open": _opened, "pictures": _pictures, "player": _player}
 
 
 def _around(

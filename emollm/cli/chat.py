@@ -1,17 +1,17 @@
 """``emollm chat``: the web page that shows its evidence."""
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
 
 import click
 
 from emollm.cli import say
 from emollm.errors import ConfigError, EmollmError
 
-if TYPE_CHECKING:
-    from emollm.serve.chat.local import Local
+_DECODERS = 2
+"""Processes that open the files of visitors: one that takes long does not keep the others waiting."""
 
 
 @click.command("chat")
@@ -70,6 +70,7 @@ def command(
     from emollm.serve.chat.remote import Remote
     from emollm.serve.chat.server import LOCAL, serve
     from emollm.serve.chat.settings import ChatSettings
+    from emollm.serve.measurers_apart import Apart
 
     settings = load(ChatSettings, config_file, overrides)
     given = {"port": port, "host": host, "endpoint": endpoint, "model": model, "feedback": feedback}
@@ -82,22 +83,27 @@ def command(
             f"--{'model' if model else 'reasoner'}: the server at --endpoint chooses its own; leave it out"
         )
     explainer: Explainer
+    decoder = Apart(None, settings.limits, _DECODERS)
+    warm: list[Callable[[], None]] = [decoder.begin]
     if settings.endpoint is not None:
         explainer = Remote(settings.endpoint)
     else:
         explainer = local = Local(settings.explain, settings.model, settings.limits)
-        Thread(target=_warm, args=(local,), daemon=True).start()
+        warm.append(local.warm)
+    Thread(target=_warm, args=(warm,), daemon=True).start()
     if settings.host not in LOCAL:
         say(f"--host {settings.host}: everybody who reaches this address can use the chat; there is no password")
     try:
-        serve(explainer, settings, lambda address: say(f"open {address} in a browser; Ctrl-C ends the chat"))
+        serve(explainer, settings, lambda address: say(f"open {address} in a browser; Ctrl-C ends the chat"), decoder)
     finally:
+        decoder.close()
         if isinstance(explainer, Local):
             explainer.close()
     return 0
 
 
-def _warm(local: "Local") -> None:
-    """Loads the model while the page is being opened; what speaks against it is told with the first answer."""
-    with suppress(EmollmError):
-        local.warm()
+def _warm(parts: Sequence[Callable[[], None]]) -> None:
+    """Starts what is needed while the page is being opened; what speaks against it is told with the first file or answer."""
+    for begin in parts:
+        with suppress(EmollmError):
+            begin()

@@ -7,6 +7,7 @@ too large, is written anew as H.264 and AAC where that is a matter of seconds.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -15,7 +16,7 @@ from emollm.report.settings import ReportSettings
 
 if TYPE_CHECKING:
     from emollm.media.images import Picture
-    from emollm.types import Observation
+    from emollm.types import MediaInfo, Observation
 
 MEGABYTE = 1_000_000
 
@@ -85,17 +86,34 @@ def apex_frames(observation: Observation, path: Path) -> dict[float, Picture]:
         observation: What was measured in the clip.
         path: The video.
     """
-    from emollm.media.images import Picture
-    from emollm.media.video import frame_at
+    return frames_at(path, peak_times(observation), observation.media)
+
+
+def peak_times(observation: Observation) -> list[float]:
+    """When the peaks are that are shown of any face, in seconds, in order."""
     from emollm.report.timeline import MOST_MOMENTS
 
+    return sorted({peak.time for track in observation.tracks for peak in track.peaks[:MOST_MOMENTS]})
+
+
+def frames_at(path: Path, times: Sequence[float], info: MediaInfo) -> dict[float, Picture]:
+    """The frames of a video by their times; one that cannot be read is left out.
+
+    Args:
+        path: The video.
+        times: Seconds.
+        info: What is known of it.
+    """
+    from emollm.media.images import Picture
+    from emollm.media.video import frame_at
+
     frames: dict[float, Picture] = {}
-    for time in sorted({peak.time for track in observation.tracks for peak in track.peaks[:MOST_MOMENTS]}):
+    for time in times:
         try:
             frame = frame_at(path, time + _ROUNDING)
         except MediaError:
             continue
-        frames[time] = Picture(frame.pixels, observation.media, frame.scale)
+        frames[time] = Picture(frame.pixels, info, frame.scale)
     return frames
 
 

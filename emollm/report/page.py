@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from emollm.files import replacing
 from emollm.report.axis import exact, length
 from emollm.report.captions import phrases
-from emollm.report.media import player
+from emollm.report.media import Player, player
 from emollm.report.pictures import picture_uri
 from emollm.report.settings import ReportSettings
 from emollm.report.stills import FaceView, PersonPictures, Photo, of_clip, of_photo
@@ -94,11 +94,11 @@ def render(
     picture: Picture | None = None,
     *,
     frames: Mapping[float, Picture] | None = None,
-    media: Path | None = None,
+    media: Path | Player | None = None,
     settings: ReportSettings | None = None,
     heat: Mapping[str, HeatView] | None = None,
 ) -> str:
-    """The page of one clip as HTML text; see :func:`write_report`."""
+    """The page of one clip as HTML text; see :func:`write_report`. ``media`` may be prepared already, as a page that is drawn often needs."""
     page = Page(observation, answer)
     people = page.people()
     timelines = _timelines(page, people)
@@ -106,7 +106,7 @@ def render(
     pictures = _pictures(page, people, picture, frames or {})
     photo = next((each.photo for each in pictures.values() if each.photo is not None), None)
     faces = {key: each.face for key, each in pictures.items() if each.face is not None}
-    embedded = player(media, settings) if media is not None else None
+    embedded = player(media, settings) if isinstance(media, Path) else media
     plays = embedded is not None and embedded.uri is not None
     rows, total = table(observation, page.claimed, page.keys)
     script = _scripts("page.js", *(("timeline.js",) if clip else ()))

@@ -17,12 +17,13 @@ from emollm.serve.chat import feedback, live, messages
 from emollm.serve.chat.asking import Asking, Step
 from emollm.serve.chat.components import Given, as_given, as_sent
 from emollm.serve.chat.events import Explainer
-from emollm.serve.chat.pictures import heat_views, thumbnail
+from emollm.serve.chat.heat import heat_views
 from emollm.serve.chat.readers import READERS, Reader
 from emollm.serve.chat.sessions import Session, Sessions
 from emollm.serve.chat.settings import ChatSettings
 from emollm.serve.chat.talk import Explained
 from emollm.serve.chat.templates import line, render, say
+from emollm.serve.decoding import thumbnail
 from emollm.types import Clip
 
 EXAMPLES = {"photo": "photo-astronaut", "group": "photo-multi-face", "clip": "clip-pexels", "speech": "speech-jfk"}

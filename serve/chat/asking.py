@@ -10,7 +10,7 @@ from emollm.serve.chat import messages
 from emollm.serve.chat.case import Case
 from emollm.serve.chat.events import Answered, Explainer, Observed, Progress, Replied, Token
 from emollm.serve.chat.evidence import measured
-from emollm.serve.chat.pictures import heat_views, pictures_of
+from emollm.serve.chat.heat import heat_views
 from emollm.serve.chat.sessions import Session, shown
 from emollm.serve.chat.talk import Explained, Fixed, Told
 from emollm.serve.chat.templates import line
@@ -149,13 +149,13 @@ class Asking:
                 case Token(text):
                     yield from written.more(text, line("reasoning"))
                     if seen is None and measurements is not None:  # the first words need not wait for pictures
-                        seen = _unanswered(work.clip, measurements)
+                        seen = _unanswered(work, measurements)
                         if not _stored(work, seen):
                             return
                         yield Step(messages.draft(line("reasoning"), written.shown), evidence=True)
                 case Answered(answer, observation):
                     yield Step(messages.draft(line("looking"), written.shown))
-                    pictures = seen.pictures if seen is not None else pictures_of(work.clip, observation)
+                    pictures = seen.pictures if seen is not None else session.decoder.pictures(work.clip, observation)
                     heat = heat_views(observation, pictures) if session.reader != "teacher" else None
                     made = Case(work.clip, observation, answer, pictures, heat)
                     if not _stored(work, made, first):
@@ -180,9 +180,10 @@ class Asking:
                     yield Step(talk=True)
 
 
-def _unanswered(clip: Clip, observation: Observation) -> Case:
+def _unanswered(work: _Work, observation: Observation) -> Case:
     """What was measured, while the answer is still being made."""
-    return Case(clip, observation, measured(observation), pictures_of(clip, observation), final=False)
+    pictures = work.session.decoder.pictures(work.clip, observation)
+    return Case(work.clip, observation, measured(observation), pictures, final=False)
 
 
 def _stored(work: _Work, case: Case, question: str | None = None) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from emollm.report.heatmap_view import HeatView
-from emollm.serve.chat.pictures import Pictures
+from emollm.serve.decoding import Pictures
 from emollm.types import Answer, Clip, FollowUp, Observation
 
 

@@ -5,6 +5,7 @@ In the panel what the conversation says already is left out: the headline, the r
 
 from dataclasses import replace
 
+from emollm.report.media import Player
 from emollm.report.page import render
 from emollm.serve.chat.case import Case
 from emollm.serve.chat.templates import text_of
@@ -16,26 +17,34 @@ def measured(observation: Observation) -> Answer:
     return Answer(id=observation.id, status="abstained", provenance=AnswerProvenance(model=""))
 
 
-def report(case: Case) -> str:
-    """The whole page of a clip, questions included."""
+def report(case: Case, player: Player | None = None) -> str:
+    """The whole page of a clip, questions included.
+
+    Args:
+        case: What was measured and said.
+        player: How the page plays the clip.
+    """
     return render(
         case.observation,
         case.answer,
         case.pictures.photo,
         frames=case.pictures.frames,
-        media=case.clip.video or case.clip.audio,
+        media=player,
         heat=case.heat,
     )
 
 
-def panel(case: Case, labels: bool = True) -> str:
+def panel(case: Case, labels: bool = True, player: Player | None = None) -> str:
     """The page as it stands beside the conversation.
 
     Args:
         case: What was measured and said.
         labels: Whether emotions are named; a teacher is shown none.
+        player: How the page plays the clip.
     """
-    return report(case if labels else _unlabelled(case)).replace("</style>", f"{text_of('panel.css')}</style>", 1)
+    return report(case if labels else _unlabelled(case), player).replace(
+        "</style>", f"{text_of('panel.css')}</style>", 1
+    )
 
 
 def _unlabelled(case: Case) -> Case:

@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from emollm.errors import ConfigError, MissingDependency
+from emollm.errors import ConfigError, EmollmError, MissingDependency
 from emollm.serve.chat.evidence import panel, report
 from emollm.serve.chat.sessions import Sessions
 from emollm.serve.chat.settings import ChatSettings
 from emollm.serve.chat.templates import text_of
+from emollm.serve.decoding import Decoder
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -69,9 +70,14 @@ def application(explainer: "Explainer", sessions: Sessions, settings: ChatSettin
     @app.get("/evidence/{key}")
     def evidence(key: str, download: bool = False, unlabelled: bool = False) -> Response:
         session = sessions.by_key(key)
-        if session is None or session.case is None:
+        case = session.case if session is not None else None
+        if session is None or case is None:
             raise HTTPException(404, "the session has ended")
-        page = report(session.case) if download else panel(session.case, labels=not unlabelled)
+        try:
+            player = session.player(case)
+        except EmollmError:  # its measurements are shown all the same
+            player = None
+        page = report(case, player) if download else panel(case, labels=not unlabelled, player=player)
         headers = {"Cache-Control": "no-store"}
         if download:
             headers["Content-Disposition"] = 'attachment; filename="emollm-report.html"'
@@ -123,13 +129,16 @@ def application(explainer: "Explainer", sessions: Sessions, settings: ChatSettin
     )
 
 
-def serve(explainer: "Explainer", settings: ChatSettings, started: Callable[[str], None]) -> None:
+def serve(
+    explainer: "Explainer", settings: ChatSettings, started: Callable[[str], None], decoder: Decoder | None = None
+) -> None:
     """Runs the chat until it is interrupted; what it holds of its visitors is then deleted.
 
     Args:
         explainer: Who measures and answers.
         settings: Of the chat.
         started: Told the address of the page once it can be opened.
+        decoder: Opens the files of visitors; in this process if not given.
 
     Raises:
         ConfigError: The address cannot be listened on.
@@ -139,7 +148,7 @@ def serve(explainer: "Explainer", settings: ChatSettings, started: Callable[[str
 
     listening = _listening(settings.host, settings.port)
     host, port = listening.getsockname()[:2]
-    sessions = Sessions()
+    sessions = Sessions(decoder=decoder)
     try:
         app = application(explainer, sessions, settings.model_copy(update={"port": port}))
         shown = f"[{host}]" if ":" in host else host

@@ -16,15 +16,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emollm.clip_files import is_table, open_clip
+from emollm.clip_files import is_table
 from emollm.errors import EmollmError, MediaError
-from emollm.media.images import read_image
+from emollm.report.media import Player
 from emollm.serve.chat.case import Case
 from emollm.serve.chat.live import Running
-from emollm.serve.chat.pictures import thumbnail
 from emollm.serve.chat.readers import Reader
 from emollm.serve.chat.talk import Entry, Fixed, Judged
 from emollm.serve.chat.templates import line
+from emollm.serve.decoding import Decoder, Here, Opened
 from emollm.serve.leftovers import new_folder, sweep
 from emollm.types import Clip
 
@@ -49,12 +49,16 @@ class Session:
     folder: Path
     reader: Reader = "everyone"
     """Who is written for."""
+    decoder: Decoder = field(default_factory=Here)
+    """Opens the files of the visitor."""
     used: float = 0.0
     """When something was last done, on the monotonic clock."""
     clip: Clip | None = None
     """What the next question is about."""
     thumb: str | None = None
     """A small picture of it, as a data URI."""
+    played: Player | None = None
+    """How a page plays it, once a page was drawn."""
     case: Case | None = None
     """None until the clip is explained."""
     track: str | None = None
@@ -73,6 +77,8 @@ class Session:
     """Held for a moment, never while something is worked out."""
     answering: threading.Lock = field(default_factory=threading.Lock)
     """Held while a question is answered: the questions of one visitor are answered one after the other."""
+    drawing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the clip is prepared for its page."""
 
     @property
     def last(self) -> Judged | None:
@@ -134,8 +140,8 @@ class Session:
         place = self.folder / f"{secrets.token_hex(8)}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
         try:
             shutil.move(path, place)
-            clip = _checked(place, name, most).model_copy(update={"id": name})
-            thumb = thumbnail(clip)
+            opened = self._checked(place, name, most)
+            clip = opened.clip.model_copy(update={"id": name})
         except OSError as error:
             place.unlink(missing_ok=True)
             raise MediaError(line("gone", name=name)) from error
@@ -144,7 +150,7 @@ class Session:
             raise MediaError(shown(str(error), place, name)) from error
         with self.lock:
             self.forget()
-            self.clip, self.thumb, self.key = clip, thumb, secrets.token_urlsafe(24)
+            self.clip, self.thumb, self.key = clip, opened.thumb, secrets.token_urlsafe(24)
         return clip
 
     def forget(self) -> None:
@@ -156,24 +162,37 @@ class Session:
                 for path in (self.clip.image, self.clip.video, self.clip.audio):
                     if path is not None:
                         path.unlink(missing_ok=True)
-            self.clip = self.thumb = self.case = self.track = None
+            self.clip = self.thumb = self.played = self.case = self.track = None
             self.key = ""
 
+    def player(self, case: Case) -> Player | None:
+        """How a page plays the clip of a case; a copy that browsers can play is made once.
 
-def _checked(place: Path, name: str, most: int) -> Clip:
-    """The clip that a file is.
+        Raises:
+            MediaError: It cannot be opened, or is no longer there.
+        """
+        with self.drawing:
+            if self.clip is not case.clip:
+                return self.decoder.player(case.clip)
+            if self.played is None:
+                found = self.decoder.player(case.clip)
+                with self.lock:
+                    if self.clip is case.clip:
+                        self.played = found
+                return found
+            return self.played
 
-    Raises:
-        MediaError: It is none that is taken here.
-    """
-    if place.stat().st_size > most:
-        raise MediaError(line("large", name=name, megabytes=f"{most / 1e6:.0f}"))
-    if is_table(place):
-        raise MediaError(line("table", name=name))
-    clip = open_clip(place)
-    if clip.image is not None:  # told to be a photo by its name alone
-        read_image(clip.image)
-    return clip
+    def _checked(self, place: Path, name: str, most: int) -> Opened:
+        """The clip that a file is.
+
+        Raises:
+            MediaError: It is none that is taken here.
+        """
+        if place.stat().st_size > most:
+            raise MediaError(line("large", name=name, megabytes=f"{most / 1e6:.0f}"))
+        if is_table(place):
+            raise MediaError(line("table", name=name))
+        return self.decoder.opened(place)
 
 
 def shown(message: str, place: Path, name: str) -> str:
@@ -187,9 +206,15 @@ class Sessions:
     Args:
         root: Where temporary folders are made; the system's place for them if not given.
         clock: Tells seconds.
+        decoder: Opens the files of visitors; in this process if not given.
     """
 
-    def __init__(self, root: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        root: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        decoder: Decoder | None = None,
+    ) -> None:
         place = Path(tempfile.gettempdir()) if root is None else root
         sweep(_PREFIX, place)
         self._root = new_folder(_PREFIX, place)
@@ -201,6 +226,7 @@ class Sessions:
         for folder in (self.folder, self.uploads):
             folder.mkdir(mode=0o700)
         self._clock = clock
+        self._decoder = decoder or Here()
         self._lock = threading.Lock()
         self._open: dict[str, Session] = {}
 
@@ -214,7 +240,8 @@ class Sessions:
         with self._lock:
             session = self._open.get(visitor)
             if session is None:
-                session = Session(Path(tempfile.mkdtemp(prefix="session-", dir=self.folder)), reader)
+                folder = Path(tempfile.mkdtemp(prefix="session-", dir=self.folder))
+                session = Session(folder, reader, self._decoder)
                 self._open[visitor] = session
             session.used = self._clock()
             return session

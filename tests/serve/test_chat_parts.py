@@ -32,11 +32,11 @@ from emollm.serve.chat.events import Answered, Event, Observed, Replied, Token, 
 from emollm.serve.chat.evidence import panel
 from emollm.serve.chat.live import LONGEST, Running, pixels_of
 from emollm.serve.chat.local import Local
-from emollm.serve.chat.pictures import Pictures
 from emollm.serve.chat.remote import Remote
 from emollm.serve.chat.sessions import IDLE, UNUSED, Session, Sessions
 from emollm.serve.chat.settings import ChatSettings
 from emollm.serve.chat.talk import Explained
+from emollm.serve.decoding import Pictures
 from emollm.serve.settings import MeasureLimits
 from emollm.types import Answer, Clip, FollowUp, Observation, Part, Verdict
 
@@ -375,7 +375,8 @@ def test_an_answer_about_the_clip_before_is_not_given_for_the_next(
     if moment == "before":
         events.insert(1, given)
     else:
-        monkeypatch.setattr(asking, {"pictures": "pictures_of", "heat": "heat_views"}[moment], given)
+        where: Any = {"pictures": (asker.decoder, "pictures"), "heat": (asking, "heat_views")}[moment]
+        monkeypatch.setattr(*where, given)
     asked(Scripted(events), asker, "Why?")
     assert asker.clip is not None
     assert asker.clip.id == "new.png"
@@ -389,7 +390,7 @@ def test_measurements_that_were_being_drawn_for_the_clip_before_are_not_stored(
         asker.take(photo, "new.png", 10**9)
         return Pictures()
 
-    monkeypatch.setattr(asking, "pictures_of", given)
+    monkeypatch.setattr(asker.decoder, "pictures", given)
     asked(Scripted([Observed(answered.observation), Token("a"), Token("b")]), asker)
     assert asker.case is None
 
