@@ -168,22 +168,23 @@ class Chat:
         ]  # fmt: skip
         reader = self._reader
         asked = [self._question, self._labels, reader]
+        # "multiple": what is asked while a stopped run still ends in the browser, or chosen while a heat map is drawn, must not be dropped
+        answering: dict[str, Any] = {"concurrency_id": "answer", "trigger_mode": "multiple", **private}
+        choosing: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "multiple", **private}
         runs: list[Any] = []
         for event in (self._ask.click, self._question.submit):
-            runs.append(event(self._answer, asked, shown, concurrency_id="answer", **private))
+            runs.append(event(self._answer, asked, shown, **answering))
         for name, button in self._examples.items():
-            taken = button.click(
-                self._example(name), [reader], [self._question, *shown], concurrency_limit=4, **private
-            )
-            runs.append(taken.success(self._answer, asked, shown, concurrency_id="answer", **private))
+            taken = button.click(self._example(name), [reader], [self._question, *shown], **choosing)
+            runs.append(taken.success(self._answer, asked, shown, **answering))
             taken.failure(self._show, [reader], shown, concurrency_limit=16, **private)
         for source in (self._file, self._still, self._film, self._voice):
             event = source.upload if source is self._file else source.change
             event(self._taking(source), [source, reader], [source, *shown], concurrency_limit=4, **private)
         stopped = self._stop.click(None, cancels=runs, **private)  # first, or a last step would still be shown
         stopped.then(self._stopped, [reader], shown, concurrency_limit=16, **private)
-        self._person.input(self._choose, [self._person, reader], shown, concurrency_limit=4, **private)
-        reader.input(self._read, [reader], shown, concurrency_limit=4, **private)
+        self._person.input(self._choose, [self._person, reader], shown, **choosing)
+        reader.input(self._read, [reader], shown, **choosing)
         self._camera.stream(
             self._look, [self._camera, reader], [self._bars], stream_every=_LIVE_SECONDS, concurrency_limit=2, **private
         )

@@ -418,7 +418,7 @@ def test_the_embedded_model_answers_as_it_writes_and_can_be_stopped(
     context = browser.new_context()
     try:
         page = context.new_page()
-        page.set_default_timeout(5 * WAIT)
+        page.set_default_timeout(60_000)
         page.goto(address)
         page.click("#notice-accept")
         give(page, astronaut)
