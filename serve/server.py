@@ -30,7 +30,8 @@ def bound(host: str, port: int, kept: bool = False) -> socket.socket:
     Args:
         host: Address.
         port: Port; 0 for any that is free.
-        kept: It does not listen, but keeps the port for a process of this user that will, and that shares it as vLLM does.
+        kept: It does not listen, but keeps the port for a process that will: one that reuses addresses, or shares ports, as vLLM does with one
+            or several API servers.
 
     Raises:
         ConfigError: The port is in use, or the address is not this machine's.
@@ -41,7 +42,6 @@ def bound(host: str, port: int, kept: bool = False) -> socket.socket:
     try:
         own.bind((host.strip("[]"), port))
         if kept:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
             own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         else:
             own.listen(2048)

@@ -166,19 +166,21 @@ def test_there_are_no_more_connections_than_allowed(start_alone: Any) -> None:
         assert until(lambda: requests.get(f"{found.url}/health", timeout=10).status_code == 200)
 
 
-def test_the_port_of_a_vllm_that_is_being_loaded_is_kept_for_it_alone() -> None:
-    with closing(bound("127.0.0.1", 0, kept=True)) as own:
+@pytest.mark.parametrize("shared", [False, True], ids=["one API server", "several API servers"])
+def test_a_port_that_is_kept_for_vllm_is_one_that_vllm_can_listen_on(shared: bool) -> None:
+    with closing(bound("127.0.0.1", 0, kept=True)) as own, closing(socket.socket()) as vllm:
         port = own.getsockname()[1]
-        with pytest.raises(ConfigError, match="in use"):
-            bound("127.0.0.1", port)
-        with closing(socket.socket()) as vllm:
-            for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
-                vllm.setsockopt(socket.SOL_SOCKET, option, 1)
-            vllm.bind(("127.0.0.1", port))
-            vllm.listen()
-            for _ in range(20):
-                with closing(socket.create_connection(("127.0.0.1", port), timeout=5)), closing(vllm.accept()[0]):
-                    pass
+        vllm.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            vllm.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        vllm.bind(("127.0.0.1", port))
+        vllm.listen()
+        for _ in range(20):
+            with closing(socket.create_connection(("127.0.0.1", port), timeout=5)), closing(vllm.accept()[0]):
+                pass
+        for kept in (False, True):
+            with pytest.raises(ConfigError, match="in use"):
+                bound("127.0.0.1", port, kept=kept)
 
 
 # ---- room
