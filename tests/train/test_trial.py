@@ -49,6 +49,7 @@ def test_the_trial_runs_as_documented(tmp_path: Path) -> None:
     assert not out.exists()
     small = ship(tried, config.load(ModelSettings, PARTS), tmp_path / "shipped")
     assert small < 25e6
+    (tmp_path / "whole").mkdir()
     put_together(tmp_path / "shipped", tmp_path / "whole")
     asked = (Message(role="user", content=(TextPart(text="Movements: AU12 lip corner puller 0.80 strong. Why?"),)),)
     models = [open_generator(str(one)) for one in (tried / "model", tmp_path / "whole")]
