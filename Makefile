@@ -57,6 +57,7 @@ bench: setup ## measure the speed beside the reference tools
 	@$(BIN)/python -m emollm.eval.bench_sft --page docs/bench.md
 	@$(BIN)/python -m emollm.eval.bench_explain --page docs/emollm-135m.md
 	@$(BIN)/python -m emollm.eval.bench_serve --page docs/serve.md
+	@$(BIN)/python -m emollm.eval.bench_chat --page docs/serve.md
 
 lmms-eval: setup ## run our tasks inside lmms-eval, in an environment of its own, and compare the numbers
 	@$(BIN)/python -m emollm.eval.lmms_check build/lmms-eval
