@@ -255,9 +255,11 @@ class Chat:
         }
         if clip is not None:
             busy |= {self._given: "", self._box: gr.Accordion(open=False)}
-        yield busy
+        if session.answering.locked():  # by the question before, which is ending
+            yield busy
         for step in self._asking(session, question, labels):
-            yield self._shown(session, step)
+            yield busy | self._shown(session, step)
+            busy = {}
         yield self._idle(session)
         yield from self._heat(session)
 

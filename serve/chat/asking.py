@@ -8,7 +8,7 @@ from typing import NamedTuple
 from emollm.errors import EmollmError, one_line
 from emollm.serve.chat import messages
 from emollm.serve.chat.case import Case
-from emollm.serve.chat.events import Answered, Explainer, Observed, Progress, Replied, Token
+from emollm.serve.chat.events import Answered, Event, Explainer, Observed, Progress, Replied, Token
 from emollm.serve.chat.evidence import measured
 from emollm.serve.chat.heat import heat_views
 from emollm.serve.chat.sessions import Session, shown
@@ -124,18 +124,19 @@ class Asking:
             if not session.say(messages.question(first, clip.id, session.thumb), turn):
                 return
             session.case = session.track = None
-        yield Step(messages.draft(line("opening", name=clip.id)), talk=True)
         try:
-            yield from self._explained(work, first, labels)
+            events = self._explainer.explain(clip, labels)  # begins while the page is told so
+            yield Step(messages.draft(line("opening", name=clip.id)), talk=True)
+            yield from self._explained(work, first, events)
         finally:
             session.drop_unfinished(turn)
 
-    def _explained(self, work: _Work, first: str, labels: str) -> Iterator[Step]:
+    def _explained(self, work: _Work, first: str, events: Iterator[Event]) -> Iterator[Step]:
         session = work.session
         written = _Written(session)
         seen: Case | None = None
         measurements: Observation | None = None
-        for event in self._explainer.explain(work.clip, labels):
+        for event in events:
             if not work.wanted:
                 return
             match event:

@@ -1,6 +1,6 @@
 """What happens while a clip is explained or a question is answered, step by step, and who makes it happen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Thread
@@ -100,13 +100,21 @@ def told(
 ) -> Iterator[Event]:
     """What a piece of work tells while it runs in a thread of its own, and :class:`Waiting` while it is silent.
 
-    When the iterator is closed, the next thing that is told ends the work.
+    The work begins at once. When the iterator is closed, the next thing that is told ends the work.
 
     Args:
         work: Called with a function to tell things by; what it raises is raised here.
         name: Of the thread.
         ended: Called once nobody listens any more, to end work that waits for something else.
     """
+    heard = _heard(work, name, ended)
+    next(heard)
+    return heard
+
+
+def _heard(
+    work: Callable[[Callable[[Event], None]], None], name: str, ended: Callable[[], None]
+) -> Generator[Event, None, None]:
     things: SimpleQueue[Event | BaseException] = SimpleQueue()
     closed = Flag()
 
@@ -125,6 +133,7 @@ def told(
 
     Thread(target=run, name=name, daemon=True).start()
     try:
+        yield Waiting()  # taken by told()
         while True:
             try:
                 thing = things.get(timeout=BEAT)

@@ -9,7 +9,7 @@ from emollm.eval.bench_chat import as_text, main
 
 
 def test_pairs_are_compared_one_by_one() -> None:
-    text = as_text({"server": [1.0, 2.0, 4.0], "chat": [1.2, 2.2, 4.4]})
+    text = as_text({"server": [1.0, 2.0, 4.0], "chat": [1.2, 2.2, 4.4]}, 2)
     assert "2.00 s from the bare server, 2.20 s from the click" in text
     assert "**1.10 ×** (1.10–1.20, 3 pairs" in text
 
