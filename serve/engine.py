@@ -33,6 +33,8 @@ SILENT = 60.0
 """A vLLM whose health page is silent for so many seconds is started anew; under full load an answer takes a few."""
 LONGEST_WAIT = 60.0
 """Seconds between two starts at most."""
+_MEDIA_GIB = "0.25"
+"""Memory in which vLLM keeps the media that it was sent last, for the next turn; by default 4 GiB, filled with what visitors gave."""
 _SAID = 40
 """Last lines of vLLM's log that are kept."""
 
@@ -46,7 +48,7 @@ def command(served: Checkpoint, settings: EngineSettings) -> list[str]:
         "--served-model-name", served.name, "--dtype", served.dtype,
         "--max-model-len", str(min(settings.context or served.context, served.context)),
         "--max-num-seqs", str(settings.sequences), "--enforce-eager", "--trust-request-mm-kwargs",
-        "--disable-uvicorn-access-log",
+        "--disable-uvicorn-access-log", "--mm-processor-cache-gb", _MEDIA_GIB,
     ]  # fmt: skip
     share = settings.memory_share or (0.4 if on_cpu() else None)
     given += ["--gpu-memory-utilization", str(share)] if share else []
