@@ -148,6 +148,9 @@ class Session:
         except EmollmError as error:
             place.unlink(missing_ok=True)
             raise MediaError(shown(str(error), place, name)) from error
+        except BaseException:  # a fault of ours: what was given does not stay
+            place.unlink(missing_ok=True)
+            raise
         with self.lock:
             self.forget()
             self.clip, self.thumb, self.key = clip, opened.thumb, secrets.token_urlsafe(24)

@@ -100,6 +100,21 @@ def test_a_file_that_is_refused_does_not_stay(sessions: Sessions, photo: Path, t
     assert len([*session.folder.iterdir()]) == 1
 
 
+def test_a_file_does_not_stay_where_opening_it_is_a_fault_of_ours(
+    sessions: Sessions, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = sessions.get("one")
+
+    def broken(_: Path) -> Any:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(session.decoder, "opened", broken)
+    with pytest.raises(RuntimeError, match="a fault"):
+        session.take(photo, "photo.png", 10**9)
+    assert [*session.folder.iterdir()] == []
+    assert session.clip is None
+
+
 def test_sessions_end_when_they_are_idle(tmp_path: Path, photo: Path) -> None:
     now = [0.0]
     sessions = Sessions(tmp_path, clock=lambda: now[0])
